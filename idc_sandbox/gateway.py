@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import re
 import sqlite3
-import threading
-import time
-from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import switches
-from idc_sandbox.checkpoints import Checkpoints
 from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -27,10 +24,11 @@ from idc_sandbox.errors import (
     ServiceError,
     is_disk_full,
     json_object,
+    not_found,
+    validation_error,
 )
 from idc_sandbox.store import IdFactory, Store
-from idc_sandbox.trail.delivery import MOST_WAITING, deliver_due
-from idc_sandbox.trail.feed import Feed
+from idc_sandbox.trail.feed import MOST_WAITING, Feed, deliver_due
 from idc_sandbox.trail.people import from_console
 from idc_sandbox.trail.records import Attempt, is_data_event, origin_of
 from idc_sandbox.wire import protocols, registry
@@ -48,44 +46,13 @@ from idc_sandbox.wire.signatures import authenticate, has_signed_head
 if TYPE_CHECKING:
     from idc_sandbox.athena.queue import Queries
 
-_WINDOW_S = 1.0
-_LIMITED_TOGETHER = ("sso-admin", "account-access")
-
-
-class RateLimiter:
-    """AWS's limit of requests a second, for drills: sso-admin's together, others by operation."""
-
-    def __init__(self, requests_per_second: int) -> None:
-        self.requests_per_second = requests_per_second
-        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._lock = threading.Lock()
-
-    def take(self, service_name: str, operation_name: str) -> None:
-        """Count a request, or refuse it."""
-        if not self.requests_per_second:
-            return
-        is_shared = service_name in _LIMITED_TOGETHER
-        with self._lock:
-            taken = self._taken[service_name if is_shared else f"{service_name}:{operation_name}"]
-            now = time.monotonic()
-            while taken and taken[0] <= now - _WINDOW_S:
-                taken.popleft()
-            if len(taken) < self.requests_per_second:
-                taken.append(now)
-                return
-        raise ServiceError(
-            "ThrottlingException",
-            f"Rate exceeded. More than {self.requests_per_second} requests in a second: wait, and try again.",
-            RetryAfterSeconds=None if is_shared else 1,
-        )
-
-
 HOME_REGION = "us-east-1"
 NOWHERE = Origin()
 _SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
 _LATE_SERVICES = ("athena", "glue")
 _QUICK_TARGETS = ("AWSIdentityStore.", "SWBExternalService.", "AWSOrganizationsV20161128.")
 _QUICK_BODY = 64 * 1024
+_MOST_CHECKPOINTS = 20
 logger = logging.getLogger(__name__)
 
 
@@ -113,6 +80,37 @@ def _settle_due_requests(context: Context) -> None:
         provisioning.settle_due_requests(context)
 
 
+class Checkpoints:
+    """States to go back to by name, in memory: a test begins afresh in milliseconds, without a start."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._copies: dict[str, sqlite3.Connection] = {}
+
+    def keep(self, name: str) -> None:
+        """Keep the state as it is now, in place of an earlier one of this name."""
+        if not re.fullmatch("[a-z0-9-]{1,64}", name):
+            raise validation_error(
+                f"{name[:80]!r} is no name of a checkpoint: 1 to 64 lowercase letters, digits and hyphens."
+            )
+        if name not in self._copies and len(self._copies) >= _MOST_CHECKPOINTS:
+            raise validation_error(
+                f"There are {_MOST_CHECKPOINTS} checkpoints already: use one of their names again."
+            )
+        # Pages are copied by SQLite's own means, in one step each way; the second is one transaction.
+        copy = self._copies.setdefault(name, sqlite3.connect(":memory:", check_same_thread=False))
+        with self._store.alone() as connection:
+            connection.backup(copy)
+
+    def go_back(self, name: str) -> None:
+        """Make the state again what it was; what was written since is gone. Writes."""
+        if name not in self._copies:
+            kept = ", ".join(sorted(self._copies)) or "none"
+            raise not_found(f"There is no checkpoint {name[:80]!r} to go back to; kept are: {kept}.")
+        with self._store.alone() as connection:
+            self._copies[name].backup(connection)
+
+
 class Gateway:
     """Answers AWS requests from one store and one double."""
 
@@ -129,7 +127,7 @@ class Gateway:
         self._seed = self.store.seed
         kept = self.read_switches()
         self.latency_s: float = kept["latency_s"]
-        self._limiter = RateLimiter(kept["requests_per_second"])
+        self._limiter = switches.RateLimiter(kept["requests_per_second"])
         self.feed = Feed(self.store, self.double, is_on=kept["trail"])
 
     @functools.cached_property
@@ -345,7 +343,7 @@ class Gateway:
         # It has its name, and so an event, only now: a request whose signature is wrong is nobody's.
         attempt.service_name, attempt.operation_name = rest.service_name, rest.model.name
         self._raise_fault(request, rest.service_name, rest.model.name)
-        if rest.service_name in _LIMITED_TOGETHER:
+        if rest.service_name in switches.LIMITED_TOGETHER:
             self._limiter.take(rest.service_name, rest.model.name)
         try:
             return self._answer_rest_to(attempt, rest)

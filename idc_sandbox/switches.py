@@ -1,10 +1,13 @@
-"""Switches for tests and lessons, kept in the state file: latency, how long changes take, faults."""
+"""Switches for tests and lessons, kept in the state file: latency, how long changes take, faults, a rate."""
 
 from __future__ import annotations
 
 import json
 import math
 import sqlite3
+import threading
+import time
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -194,3 +197,35 @@ def _check_count(key: str, value: Any, low: int, high: int) -> int | None:
             f"A fault's {key} must be a whole number from {low} to {high}, found {value!r}."
         )
     return value
+
+
+_WINDOW_S = 1.0
+LIMITED_TOGETHER = ("sso-admin", "account-access")
+
+
+class RateLimiter:
+    """AWS's limit of requests a second, for drills: sso-admin's together, others by operation."""
+
+    def __init__(self, requests_per_second: int) -> None:
+        self.requests_per_second = requests_per_second
+        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def take(self, service_name: str, operation_name: str) -> None:
+        """Count a request, or refuse it."""
+        if not self.requests_per_second:
+            return
+        is_shared = service_name in LIMITED_TOGETHER
+        with self._lock:
+            taken = self._taken[service_name if is_shared else f"{service_name}:{operation_name}"]
+            now = time.monotonic()
+            while taken and taken[0] <= now - _WINDOW_S:
+                taken.popleft()
+            if len(taken) < self.requests_per_second:
+                taken.append(now)
+                return
+        raise ServiceError(
+            "ThrottlingException",
+            f"Rate exceeded. More than {self.requests_per_second} requests in a second: wait, and try again.",
+            RetryAfterSeconds=None if is_shared else 1,
+        )

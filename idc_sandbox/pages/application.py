@@ -22,13 +22,12 @@ from idc_sandbox.pages import portal, sign_in
 from idc_sandbox.pages.console.access import ASSIGN_SCREENS, PROGRESS_SCREENS
 from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
 from idc_sandbox.pages.console.applications import APPLICATION_SCREENS
-from idc_sandbox.pages.console.authentication import AUTHENTICATION_SCREENS
 from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
 from idc_sandbox.pages.console.groups import GROUP_SCREENS
-from idc_sandbox.pages.console.identity_source import IDENTITY_SOURCE_SCREENS
 from idc_sandbox.pages.console.instance import INSTANCE_SCREENS
 from idc_sandbox.pages.console.permission_sets import PERMISSION_SET_SCREENS
 from idc_sandbox.pages.console.settings import SETTINGS_SCREENS
+from idc_sandbox.pages.console.sign_in_settings import SIGN_IN_SCREENS
 from idc_sandbox.pages.console.users import USER_SCREENS
 from idc_sandbox.pages.visits import (
     House,
@@ -48,8 +47,7 @@ from idc_sandbox.sign_in.people import Refusal
 
 _SCREENS = (
     INSTANCE_SCREENS,
-    IDENTITY_SOURCE_SCREENS,
-    AUTHENTICATION_SCREENS,
+    SIGN_IN_SCREENS,
     SETTINGS_SCREENS,
     PERMISSION_SET_SCREENS,
     GROUP_SCREENS,

@@ -16,7 +16,7 @@ from typing import Any
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, parse_json
-from idc_sandbox.trail.delivery import HISTORY_S, is_logging, read_trail, start_logging, stop_logging
+from idc_sandbox.trail.feed import HISTORY_S, is_logging, read_trail, start_logging, stop_logging
 from idc_sandbox.wire.registry import operation
 
 _HOME_REGION = "us-east-1"

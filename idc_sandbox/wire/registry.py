@@ -57,7 +57,6 @@ _MODULES = {
         "api.sso_admin.regions",
         "api.sso_admin.applications",
         "api.sso_admin.application_access",
-        "api.sso_admin.tags",
     ),
     "identitystore": ("api.identity_store.operations",),
     "sso": ("api.portal",),

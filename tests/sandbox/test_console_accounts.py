@@ -91,6 +91,27 @@ def test_the_tree_has_root_units_and_accounts_with_ids(administrator, directory)
     assert administrator.value("organization_id").startswith("o-")
 
 
+def test_an_account_asks_once_which_sets_it_has_however_many_there_are(
+    place, administrator, directory, monkeypatch
+):
+    directory.portal.assign(directory.look, directory.accounts["Production"])
+    names, stock_call = [], place.gateway.call
+
+    def call(context, service_name, operation_name, request):
+        names.append(operation_name)
+        return stock_call(context, service_name, operation_name, request)
+
+    monkeypatch.setattr(place.gateway, "call", call)
+    counts = []
+    for name in (None, "One", "Two"):
+        if name is not None:
+            directory.portal.add_permission_set(name, "PowerUserAccess")
+        names.clear()
+        administrator.open(f"{ACCOUNTS}/{directory.accounts['Production']}?tab=permission-sets")
+        counts.append(names.count("ListPermissionSetsProvisionedToAccount"))
+    assert counts == [3, 3, 3]  # for who has access, for the sets there, and for those that are up to date
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

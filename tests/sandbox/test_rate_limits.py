@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from idc_sandbox import gateway
+from idc_sandbox import switches
 from idc_sandbox.errors import ServiceError
 
 
@@ -13,7 +13,7 @@ from idc_sandbox.errors import ServiceError
 def second(monkeypatch):
     """Return the machine's time, which stands still until a test moves it."""
     moment = [100.0]
-    monkeypatch.setattr(gateway.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(switches.time, "monotonic", lambda: moment[0])
     return moment
 
 
@@ -93,7 +93,7 @@ def test_errors_of_identitystore_begin_with_the_words_of_aws_and_name_their_requ
 
 
 def test_a_limiter_by_itself(second):
-    limiter = gateway.RateLimiter(2)
+    limiter = switches.RateLimiter(2)
     limiter.take("sso-admin", "ListInstances")
     limiter.take("sso-admin", "ListTagsForResource")
     with pytest.raises(ServiceError, match="2 requests in a second"):

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.trail import delivery
+from idc_sandbox.trail import feed
 
 BUCKET = "aws-cloudtrail-logs-111122223333"
 NAME = "organization-trail"
@@ -224,7 +224,7 @@ def test_lookups_keep_to_times_account_and_region(gateway_client, trail):
     development = gateway_client.member_account_ids()["Development"]
     assert look(gateway_client.client("cloudtrail", account=development), "EventName", "CreateUser") == []
     assert look(gateway_client.client("cloudtrail", "eu-west-1"), "EventName", "CreateUser") == []
-    gateway_client.advance_clock(delivery.HISTORY_S + 60)
+    gateway_client.advance_clock(feed.HISTORY_S + 60)
     assert look(trail, "EventName", "CreateUser") == []
 
 
@@ -246,7 +246,7 @@ def test_a_caller_needs_the_permission(gateway_client):
 
 
 def test_the_feed_does_not_grow_for_ever(gateway_client, monkeypatch):
-    monkeypatch.setattr(delivery, "MOST_EVENTS", 10)
+    monkeypatch.setattr(feed, "MOST_EVENTS", 10)
     gateway_client.switches(trail_delivery_s=0)
     for _ in range(20):
         gateway_client.client("sts").get_caller_identity()
@@ -262,7 +262,7 @@ def test_what_happens_after_a_long_silence_is_delivered_too(gateway_client):
     sts = gateway_client.client("sts")
     for _ in range(5):
         sts.get_caller_identity()
-    gateway_client.advance_clock(delivery.HISTORY_S + 1)
+    gateway_client.advance_clock(feed.HISTORY_S + 1)
     assert len(delivered(gateway_client)) == 5
     sts.get_caller_identity()
     assert len(delivered(gateway_client)) == 6
@@ -271,7 +271,7 @@ def test_what_happens_after_a_long_silence_is_delivered_too(gateway_client):
 def test_the_feed_does_not_grow_while_its_bucket_is_gone(gateway_client, trail, monkeypatch):
     logs = gateway_client.client("s3", account=gateway_client.member_account_ids()["Log archive"])
     logs.delete_bucket(Bucket=BUCKET)
-    monkeypatch.setattr(delivery, "MOST_EVENTS", 10)
+    monkeypatch.setattr(feed, "MOST_EVENTS", 10)
     gateway_client.switches(trail_delivery_s=0)
     for _ in range(20):
         gateway_client.client("sts").get_caller_identity()
@@ -280,7 +280,7 @@ def test_the_feed_does_not_grow_while_its_bucket_is_gone(gateway_client, trail, 
 
 
 def test_many_events_come_in_parts_and_none_twice(gateway_client, monkeypatch):
-    monkeypatch.setattr(delivery, "_IN_ONE_GO", 3)
+    monkeypatch.setattr(feed, "_IN_ONE_GO", 3)
     ids = [gateway_client.client("sts").get_caller_identity()["ResponseMetadata"]["RequestId"]
            for _ in range(10)]  # fmt: skip
     gateway_client.switches(trail_delivery_s=0)
@@ -290,7 +290,7 @@ def test_many_events_come_in_parts_and_none_twice(gateway_client, monkeypatch):
     assert len(keys(gateway_client)) >= 4
 
 
-@pytest.mark.parametrize("most", [5, delivery.MOST_WAITING])
+@pytest.mark.parametrize("most", [5, feed.MOST_WAITING])
 def test_on_a_full_disk_what_only_reads_goes_on_and_events_wait(gateway_client, trail, monkeypatch, most):
     monkeypatch.setattr("idc_sandbox.gateway.MOST_WAITING", most)
     sts = gateway_client.client("sts")
@@ -322,4 +322,4 @@ def test_who_never_looks_is_delivered_to_all_the_same(gateway_client, monkeypatc
     for _ in range(9):
         gateway_client.client("sts").get_caller_identity()
     with gateway_client.store.transaction() as connection:
-        assert delivery.read_trail(connection)["delivered_through"] > 5
+        assert feed.read_trail(connection)["delivered_through"] > 5

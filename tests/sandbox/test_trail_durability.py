@@ -13,7 +13,7 @@ import pytest
 from sandbox_clients import GatewayClient
 from test_trail_delivery import BUCKET, delivered, keys
 
-from idc_sandbox.trail import delivery
+from idc_sandbox.trail import feed
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 _MOST_STEPS = 200
@@ -22,7 +22,7 @@ _MOST_STEPS = 200
 @pytest.fixture
 def waiting(tmp_path, monkeypatch):
     """Return the folder of a state whose events wait for their delivery, and the ids of their requests."""
-    monkeypatch.setattr(delivery, "_IN_ONE_GO", 3)
+    monkeypatch.setattr(feed, "_IN_ONE_GO", 3)
     folder = tmp_path / "waiting"
     folder.mkdir()
     client = GatewayClient(folder)

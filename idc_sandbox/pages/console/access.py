@@ -296,22 +296,10 @@ _STEPS = (
 _TABS = ("users", "groups")
 
 
-class _Chosen(NamedTuple):
-    """What was chosen so far."""
-
-    accounts: list[str]
-    principals: list[str]
-    sets: list[str]
-
-    @property
-    def joined(self) -> dict[str, str]:
-        return {name: ",".join(values) for name, values in self._asdict().items()}
-
-
-def _chosen(console: Console) -> _Chosen:
+def _chosen(console: Console) -> Wanted:
     """Return what the earlier steps hold and what was ticked on this one."""
     form = console.form
-    return _Chosen(
+    return Wanted(
         split(given(console, "accounts")),
         list(dict.fromkeys([*split(form.get("principals", "")), *form.getlist("principal")])),
         list(dict.fromkeys([*split(form.get("sets", "")), *form.getlist("permission_set")])),
@@ -342,10 +330,10 @@ def take_assign(console: Console) -> Response:
         raise validation_error("Select at least one permission set.")
     if act == "next":
         return _show(console, _REVIEW, chosen)
-    return start_changes(console, Wanted(*chosen))
+    return start_changes(console, chosen)
 
 
-def _show(console: Console, step: str, chosen: _Chosen) -> Response:
+def _show(console: Console, step: str, chosen: Wanted) -> Response:
     names = [(account_id, account_name(console, account_id)) for account_id in chosen.accounts]
     common: dict[str, Any] = {
         "accounts": names,
@@ -355,7 +343,7 @@ def _show(console: Console, step: str, chosen: _Chosen) -> Response:
         "crumbs": (("AWS accounts", f"{ROOT}/accounts"),),
     }
     if step == _SETS:
-        carried = _Chosen(chosen.accounts, chosen.principals, []).joined
+        carried = Wanted(chosen.accounts, chosen.principals, []).joined
         sets = permission_sets_by_arn(console)
         return console.show("assign-sets.html", sets=sets, ticked=chosen.sets, carried=carried, **common)
     if step == _REVIEW:
@@ -365,13 +353,13 @@ def _show(console: Console, step: str, chosen: _Chosen) -> Response:
             principals=named_principals(chosen.principals, principals_by_key(console)),
             sets=[sets[arn] for arn in chosen.sets if arn in sets],
             carried=chosen.joined,
-            count=len(product_of(*chosen)),
+            count=len(product_of(chosen.accounts, chosen.principals, chosen.sets)),
             **common,
         )
     return _show_principals(console, chosen, common)
 
 
-def _show_principals(console: Console, chosen: _Chosen, common: dict[str, Any]) -> Response:
+def _show_principals(console: Console, chosen: Wanted, common: dict[str, Any]) -> Response:
     act, tab = console.form.get("act", ""), console.form.get("tab", "")
     tab = act if act in _TABS else tab if tab in _TABS else _TABS[0]
     search = console.form.get("search", "") if act not in _TABS else ""
@@ -386,7 +374,7 @@ def _show_principals(console: Console, chosen: _Chosen, common: dict[str, Any]) 
         shown=shown,
         ticked=chosen.principals,
         selected=named_principals(chosen.principals, principals_by_key(console)),
-        carried=_Chosen(chosen.accounts, hidden, chosen.sets).joined,
+        carried=Wanted(chosen.accounts, hidden, chosen.sets).joined,
         **(common | {"step": _PRINCIPALS}),
     )
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from idc_sandbox.api.sso_admin.provisioning import LATEST
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.access import (
     MOST_ACCOUNTS,
@@ -25,9 +26,10 @@ from idc_sandbox.pages.console.access import (
     start_changes,
 )
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.directory import require_typed
 
 _DEEPEST = 5  # units below the root, AWS's limit
-_LATEST = "LATEST_PERMISSION_SET_PROVISIONED"
+_PROVISIONED = "ListPermissionSetsProvisionedToAccount"
 
 
 class _Line(NamedTuple):
@@ -95,7 +97,7 @@ def show_accounts(console: Console) -> Response:
 
 
 def _sets_in(console: Console, account_id: str, sets: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    arns = console.list_sso("ListPermissionSetsProvisionedToAccount", AccountId=account_id)
+    arns = console.list_sso(_PROVISIONED, AccountId=account_id)
     return [one for arn, one in sets.items() if arn in arns]
 
 
@@ -126,11 +128,8 @@ def show_account(console: Console) -> Response:
     account_id, tab = _account_id(console), given(console, "tab")
     account = console.organizations("DescribeAccount", AccountId=account_id)["Account"]
     grants, sets = grants_in(console, account_id), permission_sets_by_arn(console)
-    latest = console.list_sso(
-        "ListPermissionSetsProvisionedToAccount",
-        AccountId=account_id,
-        ProvisioningStatus=_LATEST,
-    )
+    present = console.list_sso(_PROVISIONED, AccountId=account_id)
+    latest = console.list_sso(_PROVISIONED, AccountId=account_id, ProvisioningStatus=LATEST)
     keys = list(dict.fromkeys(grant.principal_key for grant in grants))
     try:
         known, unreadable = principals_by_key(console), ""
@@ -147,15 +146,11 @@ def show_account(console: Console) -> Response:
             for one in principals
         ],
         unreadable=unreadable,
-        permission_sets=[(one, arn in latest) for arn, one in sets.items() if arn in _arns_in(console)],
+        permission_sets=[(one, arn in latest) for arn, one in sets.items() if arn in present],
         path_of=permission_set_path,
         ticked=console.form.getlist("principal") if console.problem else (),
         crumbs=_crumbs(console)[:1],
     )
-
-
-def _arns_in(console: Console) -> list[str]:
-    return console.list_sso("ListPermissionSetsProvisionedToAccount", AccountId=_account_id(console))
 
 
 def take_account(console: Console) -> Response:
@@ -272,8 +267,7 @@ def show_remove_set(console: Console) -> Response:
 
 def take_remove_set(console: Console) -> Response:
     """Remove the permission set from everybody who has it in the account."""
-    if console.form.get("typed", "").strip() != "Delete":
-        raise validation_error("Type Delete to confirm.")
+    require_typed(console, "Delete")
     arn = given(console, "permission_set")
     grants = [one for one in grants_in(console, _account_id(console)) if one.permission_set_arn == arn]
     keys = [one.principal_key for one in grants]

@@ -37,8 +37,7 @@ def _application(console: Console) -> dict[str, Any]:
     """Return the application that the address names by the last part of its ARN."""
     for one in console.list_sso("ListApplications"):
         if one["ApplicationArn"].rpartition("/")[2] == console.part("application_id"):
-            found: dict[str, Any] = one
-            return found
+            return dict(one)
     raise validation_error("There is no such application. Applications lists those that there are.")
 
 
@@ -91,21 +90,18 @@ def _here(application: dict[str, Any]) -> str:
 
 def _take_application(console: Console) -> Response:
     """Remove the access of the ticked users and groups."""
-    application = _application(console)
-    chosen = _require_chosen(console)
-    names = _names(console)
-    for kind, one in chosen:
-        request = {"PrincipalType": kind, "PrincipalId": one}
-        _call(console, "DeleteApplicationAssignment", application, **request)
-    said = ", ".join(names.get(one, one[1]) for one in chosen)
-    return console.go(_path(application), "application-access-removed", said)
+    return _change_ticked(console, "DeleteApplicationAssignment", "application-access-removed")
 
 
-def _require_chosen(console: Console) -> list[tuple[str, str]]:
+def _change_ticked(console: Console, operation: str, notice: str) -> Response:
+    application, names = _application(console), _names(console)
     chosen = [(kind, one) for name, kind in _KINDS.items() for one in ticked(console, name)]
     if not chosen:
         raise validation_error("Tick at least one user or group first.")
-    return chosen
+    for kind, one in chosen:
+        _call(console, operation, application, PrincipalType=kind, PrincipalId=one)
+    said = ", ".join(names.get(one, one[1]) for one in chosen)
+    return console.go(_path(application), notice, said)
 
 
 def _show_assign(console: Console) -> Response:
@@ -125,13 +121,7 @@ def _show_assign(console: Console) -> Response:
 
 def _take_assign(console: Console) -> Response:
     """Assign the ticked users and groups."""
-    application, names = _application(console), _names(console)
-    chosen = _require_chosen(console)
-    for kind, one in chosen:
-        request = {"PrincipalType": kind, "PrincipalId": one}
-        _call(console, "CreateApplicationAssignment", application, **request)
-    said = ", ".join(names.get(one, one[1]) for one in chosen)
-    return console.go(_path(application), "application-assigned", said)
+    return _change_ticked(console, "CreateApplicationAssignment", "application-assigned")
 
 
 def applications_of(console: Console, principal_id: str, kind: str) -> list[tuple[str, str, str]]:

@@ -111,6 +111,13 @@ def ticked(console: Console, name: str) -> list[str]:
     return list(dict.fromkeys(console.form.getlist(name)))
 
 
+def filled_rows(console: Console, key: str, value: str) -> list[tuple[str, str]]:
+    """Return the rows of keys and values in which something was typed, without the spaces around it."""
+    rows = zip(console.form.getlist(key), console.form.getlist(value), strict=False)
+    stripped = [(key.strip(), value.strip()) for key, value in rows]
+    return [row for row in stripped if any(row)]
+
+
 def require_ticked(console: Console, name: str, what: str) -> list[str]:
     """Return what was ticked, at least one."""
     found = ticked(console, name)

@@ -8,9 +8,10 @@ from typing import Any
 from starlette.responses import Response
 
 from idc_sandbox.api.settings import SOURCE_LABELS
+from idc_sandbox.api.sso_admin.regions import DEFAULT_REGIONS
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
-from idc_sandbox.pages.console.directory import readable
+from idc_sandbox.pages.console.directory import filled_rows, readable
 from idc_sandbox.sign_in.people import issuer_url
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
@@ -25,27 +26,6 @@ _KEYS = (
     ("new", "Create a new customer managed key"),
     ("existing", "Choose an existing customer managed key"),
 )
-# The Regions that every account has without opting in.
-# https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
-_REGIONS = {
-    "us-east-1": "US East (N. Virginia)",
-    "us-east-2": "US East (Ohio)",
-    "us-west-1": "US West (N. California)",
-    "us-west-2": "US West (Oregon)",
-    "ap-south-1": "Asia Pacific (Mumbai)",
-    "ap-northeast-1": "Asia Pacific (Tokyo)",
-    "ap-northeast-2": "Asia Pacific (Seoul)",
-    "ap-northeast-3": "Asia Pacific (Osaka)",
-    "ap-southeast-1": "Asia Pacific (Singapore)",
-    "ap-southeast-2": "Asia Pacific (Sydney)",
-    "ca-central-1": "Canada (Central)",
-    "eu-central-1": "Europe (Frankfurt)",
-    "eu-north-1": "Europe (Stockholm)",
-    "eu-west-1": "Europe (Ireland)",
-    "eu-west-2": "Europe (London)",
-    "eu-west-3": "Europe (Paris)",
-    "sa-east-1": "South America (São Paulo)",
-}
 _TAG_ROWS = 3
 _REFRESH_S = "2"
 
@@ -66,7 +46,7 @@ def show_home(console: Console) -> Response:
         instance=instance,
         settings=settings,
         source=SOURCE_LABELS[settings["identity_source"]["type"]],
-        region=f"{_REGIONS[region]} | {region}" if region in _REGIONS else region,
+        region=f"{DEFAULT_REGIONS[region]} | {region}" if region in DEFAULT_REGIONS else region,
         organization_id=_organization_id(console),
         issuer_url=issuer_url(instance["InstanceArn"]),
         is_organizations=_is_organizations(console, instance),
@@ -103,7 +83,7 @@ def show_enable(console: Console) -> Response:
     caller = console.context.caller
     values: dict[str, Any] = {"account_id": caller.account_id, "region": console.context.region}
     if caller.account_id == console.context.double.management_account_id:
-        return console.show("enable.html", kinds=_KINDS, keys=_KEYS, regions=_REGIONS, **values)
+        return console.show("enable.html", kinds=_KINDS, keys=_KEYS, regions=DEFAULT_REGIONS, **values)
     return console.show("enable-account.html", tag_rows=range(_TAG_ROWS), **values)
 
 
@@ -127,11 +107,10 @@ def take_enable(console: Console) -> Response:
 
 
 def _tags(console: Console) -> list[dict[str, str]]:
-    pairs = zip(console.form.getlist("tag_key"), console.form.getlist("tag_value"), strict=False)
-    found = [{"Key": key.strip(), "Value": value.strip()} for key, value in pairs if key or value]
-    if not all(one["Key"] for one in found):
+    rows = filled_rows(console, "tag_key", "tag_value")
+    if not all(key for key, _ in rows):
         raise validation_error("Each tag needs a key.")
-    return found
+    return [{"Key": key, "Value": value} for key, value in rows]
 
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/control-account-instance.html

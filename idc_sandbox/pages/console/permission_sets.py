@@ -153,15 +153,15 @@ class _InAccount(NamedTuple):
 def show_set_accounts(console: Console) -> Response:
     """Show the accounts that have the set, and which of them lag behind it."""
     one = _this(console)
-    names, outdated = account_names(console), one.accounts(are_outdated=True)
+    outdated = one.accounts(are_outdated=True)
     running, failed = _provisionings(console, one)
     rows = []
-    for account_id in one.accounts():
+    for account_id, name in _named_accounts(console, one):
         status = "Out of date" if account_id in outdated else "Up to date"
         is_running = None in running or account_id in running
         status = "In progress" if is_running else status
         reason = failed if status == "Out of date" and account_id in failed else ""
-        rows.append(_InAccount(account_id, names.get(account_id, ""), status, reason))
+        rows.append(_InAccount(account_id, name, status, reason))
     return _show_tab(console, "accounts", one, accounts=rows, failed=failed)
 
 
@@ -212,7 +212,6 @@ def take_set_tags(console: Console) -> Response:
 def show_edit(console: Console) -> Response:
     """Show the general settings to change, and where saving provisions the set."""
     one = _this(console)
-    names = account_names(console)
     durations, now = SESSION_DURATIONS, one.describe()["SessionDuration"]
     now_s = require_session_duration(now)
     chosen = f"PT{now_s / 3600:g}H"  # however the API says it, such as PT60M
@@ -224,8 +223,14 @@ def show_edit(console: Console) -> Response:
         one,
         durations=durations,
         duration=chosen,
-        accounts=[(account_id, names.get(account_id, "")) for account_id in one.accounts()],
+        accounts=_named_accounts(console, one),
     )
+
+
+def _named_accounts(console: Console, one: PermissionSet) -> list[tuple[str, str]]:
+    """Return id and name of the accounts that have the set."""
+    names = account_names(console)
+    return [(account_id, names.get(account_id, "")) for account_id in one.accounts()]
 
 
 def take_edit(console: Console) -> Response:
@@ -301,13 +306,8 @@ def take_boundary(console: Console) -> Response:
 
 def show_set_delete(console: Console) -> Response:
     """Show what deleting needs: no account that has the set, and its name."""
-    one, names = _this(console), account_names(console)
-    return _show_part(
-        console,
-        "permission-set-delete.html",
-        one,
-        accounts=[(account_id, names.get(account_id, "")) for account_id in one.accounts()],
-    )
+    one = _this(console)
+    return _show_part(console, "permission-set-delete.html", one, accounts=_named_accounts(console, one))
 
 
 def take_set_delete(console: Console) -> Response:

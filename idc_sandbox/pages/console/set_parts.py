@@ -12,6 +12,7 @@ from idc_sandbox.api.sso_admin.provisioning import NOT_LATEST
 from idc_sandbox.api.sso_admin.rules import require_tags
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.directory import filled_rows
 from idc_sandbox.pages.visits import duration_words
 from idc_sandbox.wire.models import service_model, violations
 from idc_sandbox.wire.permissions import require_permission
@@ -194,7 +195,7 @@ def chosen_policies(console: Console, *, with_boundary: bool) -> Policies:
 def _chosen_references(console: Console) -> list[dict[str, str]]:
     """Return the customer managed policies that a form names; an empty row is none."""
     form = console.form
-    rows = list(zip(form.getlist("customer_name"), form.getlist("customer_path"), strict=False))
+    rows = zip(form.getlist("customer_name"), form.getlist("customer_path"), strict=False)
     references = [_reference(name, path) for name, path in rows if name.strip()]
     keys = [(one["Name"].casefold(), one["Path"]) for one in references]
     twice = [name for name, path in keys if keys.count((name, path)) > 1]
@@ -272,11 +273,8 @@ def require_set_name(console: Console, name: str) -> None:
 
 def chosen_tags(console: Console) -> list[dict[str, str]]:
     """Return the tags that a form names; an empty row is none."""
-    form = console.form
-    rows = zip(form.getlist("tag_key"), form.getlist("tag_value"), strict=False)
-    tags = [
-        {"Key": key.strip(), "Value": value.strip()} for key, value in rows if key.strip() or value.strip()
-    ]
+    rows = filled_rows(console, "tag_key", "tag_value")
+    tags = [{"Key": key, "Value": value} for key, value in rows]
     shape = service_model("sso-admin").shape_for("Tag")
     for tag in tags:
         if not tag["Key"]:

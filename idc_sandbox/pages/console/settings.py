@@ -1,4 +1,4 @@
-"""Settings: what its screens share, and its tabs but for two (`identity_source`, `authentication`)."""
+"""Settings: what its screens share, and its tabs but for the two of `sign_in_settings`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idc_sandbox.api.sso_admin.regions import DEFAULT_REGIONS
 from idc_sandbox.context import IDENTITY_CENTER
 from idc_sandbox.errors import ServiceError, conflict, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
-from idc_sandbox.pages.console.directory import readable, require_typed
+from idc_sandbox.pages.console.directory import filled_rows, readable, require_typed
 
 Rows = list[tuple[str, str]]
 SETTINGS_PATH = "/settings"
@@ -105,7 +105,6 @@ def show_form(console: Console, template: str, tab: tuple[str, str], **values: A
 
 # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/configure-abac-attributes.html
 _TAB = ("Attributes for access control", ATTRIBUTES_PATH)
-_CONFIGURATION = "InstanceAccessControlAttributeConfiguration"
 _SOURCE = re.compile(r"\$\{path:[^{}]+\}")
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/attributemappingsconcept.html
 _PATHS = (
@@ -160,7 +159,7 @@ def _take_attribute_rows(console: Console) -> Response:
     changed = _changed_rows(_rows_of(console), act)
     if changed is not None:
         return _show_rows(console, changed, has_new=act == "add")
-    rows = _filled_rows(_rows_of(console))
+    rows = filled_rows(console, "key", "value")
     for number, (key, value) in enumerate(rows, start=1):
         if not key:
             raise validation_error(f"Row {number} has no key. Type one, or remove the row.")
@@ -183,14 +182,14 @@ def _show_disable(console: Console) -> Response:
 def _take_disable(console: Console) -> Response:
     """Disable attributes for access control, with all rows."""
     require_typed(console, "DISABLE")
-    console.call_sso(f"Delete{_CONFIGURATION}")
+    console.call_sso(f"Delete{_ATTRIBUTES}")
     return console.go("/settings", "attributes-disabled")
 
 
 def _write(console: Console, verb: str, rows: Rows) -> None:
     attributes = [{"Key": key, "Value": {"Source": [value]}} for key, value in rows]
-    values: dict[str, Any] = {_CONFIGURATION: {"AccessControlAttributes": attributes}}
-    console.call_sso(f"{verb}{_CONFIGURATION}", **values)
+    values: dict[str, Any] = {_ATTRIBUTES: {"AccessControlAttributes": attributes}}
+    console.call_sso(f"{verb}{_ATTRIBUTES}", **values)
 
 
 def _show_rows(console: Console, rows: Rows, *, has_new: bool = False) -> Response:
@@ -225,7 +224,7 @@ def _take_tag_rows(console: Console) -> Response:
     changed = _changed_rows(_rows_of(console), act)
     if changed is not None:
         return _show_tags_in(console, changed, has_new=act == "add")
-    rows, arn = _filled_rows(_rows_of(console)), console.instance_arn
+    rows, arn = filled_rows(console, "key", "value"), console.instance_arn
     if not all(key for key, _ in rows):
         raise validation_error("A value has no key beside it. Type the key, or remove the row.")
     wanted, before = dict(rows), dict(_tags_of(console))
@@ -258,12 +257,6 @@ def _changed_rows(rows: Rows, act: str) -> Rows | None:
     if kind == "remove":
         return [row for index, row in enumerate(rows) if str(index) != number]
     return None
-
-
-def _filled_rows(rows: Rows) -> Rows:
-    """Return the rows in which something was typed, without the spaces around it."""
-    stripped = [(key.strip(), value.strip()) for key, value in rows]
-    return [row for row in stripped if any(row)]
 
 
 ROW_SCREENS = (
