@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 AUTHORITY_NAME, _SERVER_NAME = "ca.pem", "server.pem"
 _LIFETIME = datetime.timedelta(days=3_650)
 _CLOCK_TOLERANCE = datetime.timedelta(days=1)
-_NAMES = ("localhost",)
 _ADDRESSES = ("127.0.0.1", "::1")
 
 
@@ -82,14 +81,9 @@ def _sign() -> tuple[bytes, bytes]:
 
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name = _name(x509, "Identity Center sandbox, loopback only")
-    permitted = [
-        *(x509.DNSName(name) for name in _NAMES),
-        *(x509.IPAddress(ip_network(address)) for address in _ADDRESSES),
-    ]
-    names = [
-        *(x509.DNSName(name) for name in _NAMES),
-        *(x509.IPAddress(ip_address(address)) for address in _ADDRESSES),
-    ]
+    localhost = x509.DNSName("localhost")
+    permitted = [localhost, *(x509.IPAddress(ip_network(address)) for address in _ADDRESSES)]
+    names = [localhost, *(x509.IPAddress(ip_address(address)) for address in _ADDRESSES)]
     authority_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = _certificate(
         authority_key.public_key(),

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -91,9 +91,9 @@ def _listed(names: Iterable[str]) -> str:
 class Planting:
     """Puts a seed into an instance by AWS's own calls: nothing stands there that a caller could not make."""
 
-    def __init__(self, client: Callable[[str], Any], instance: Mapping[str, str]) -> None:
-        self._sso, self._store = client("sso-admin"), client("identitystore")
-        self._organizations = client("organizations")
+    def __init__(self, center: IdentityCenter) -> None:
+        self._center, instance = center, center.instance
+        self._sso, self._store = center.client("sso-admin"), center.client("identitystore")
         self._instance = {"InstanceArn": instance["InstanceArn"]}
         self._store_id = {"IdentityStoreId": instance["IdentityStoreId"]}
         self._ids: dict[tuple[str, str], str] = {}
@@ -163,7 +163,7 @@ class Planting:
                 f"{where} names {_listed(kinds) or 'nobody'}. Give `user` or `group`, one of them."
             )
         (kind,) = kinds
-        accounts = self.accounts()
+        accounts = self._center.accounts
         for account in wanted.get("accounts", ()):
             account_id = accounts.get(account, account)
             if account_id not in accounts.values():
@@ -176,11 +176,6 @@ class Planting:
                 PrincipalType=kind.upper(),
                 PrincipalId=self._id(kind, wanted[kind], where),
             )
-
-    def accounts(self) -> dict[str, str]:
-        """Return the ids of the organization's accounts by their names."""
-        pages = self._organizations.get_paginator("list_accounts").paginate()
-        return {account["Name"]: account["Id"] for page in pages for account in page["Accounts"]}
 
     def _id(self, kind: str, name: str, where: str) -> str:
         found = self._ids.get((kind, name))
@@ -330,7 +325,7 @@ class IdentityCenter:
             return
         self.console("POST", "instance", region=self.region)
         self.switches(asynchronous_duration_s=0)
-        Planting(self.client, self.instance).plant(wanted)
+        Planting(self).plant(wanted)
         _ = self.instance  # whoever asks next has what is due done first
         self.switches(asynchronous_duration_s=None)
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from moto.iam.models import AccessKey, IAMBackend, Role, iam_backends
@@ -43,7 +43,6 @@ class ReservedRole:
     customer_managed: Sequence[tuple[str, str]] = ()
     inline_policy: str | None = None
     permissions_boundary_arn: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def _iam(account_id: str) -> IAMBackend:
@@ -75,7 +74,6 @@ def put_reserved_role(account_id: str, **about: Any) -> str:
     )
     role.description = wanted.description
     role.max_session_duration = str(wanted.max_session_duration_s)
-    role.tags = [{"Key": key, "Value": value} for key, value in wanted.tags.items()]
     role.assume_role_policy_document = _trust_document(wanted.saml_provider_arn)
     _set_policies(role, policies, wanted)
     arn: str = role.arn

@@ -200,8 +200,7 @@ def assume_role(
     backend = sts_backends[role_arn.split(":")[4]]["aws"]
     session = backend.assume_role("us-east-1", session_name, role_arn, "", duration_s, "")
     vars(session)["sandbox_context"] = carried
-    expires_at = accounts.expiry_s(session)
-    return session.access_key_id, session.secret_access_key, session.session_token, expires_at
+    return _keys_of(session)
 
 
 def login_profile(account_id: str, user_name: str) -> LoginProfile | None:
@@ -215,9 +214,10 @@ def login_profile(account_id: str, user_name: str) -> LoginProfile | None:
 def issue_user_keys(account_id: str, user_name: str, duration_s: int) -> tuple[str, str, str, float] | None:
     """Return temporary keys that may do what a user may do, as `assume_role` does for a role."""
     user = _find_user(account_id, user_name)
-    if user is None:
-        return None
-    session = _issue(user, duration_s, user.arn, policy=None)
+    return None if user is None else _keys_of(_issue(user, duration_s, user.arn, policy=None))
+
+
+def _keys_of(session: AssumedRole) -> tuple[str, str, str, float]:
     expires_at = accounts.expiry_s(session)
     return session.access_key_id, session.secret_access_key, session.session_token, expires_at
 

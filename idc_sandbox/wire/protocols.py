@@ -50,10 +50,7 @@ def _read_form(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
         found = {int(match[1]) for name in parameters if (match := item.match(name))}
         values = [_read_form(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]
         return values or None
-    text = parameters.get(path)
-    if text is None or shape.type_name in ("timestamp", "blob", "map"):
-        return None
-    return _of_type(shape, text)
+    return None if shape.type_name in ("timestamp", "blob", "map") else _of_type(shape, parameters.get(path))
 
 
 def read_xml(shape: Shape, body: bytes, operation_name: str) -> dict[str, Any]:
@@ -86,7 +83,10 @@ def _read_element(shape: Shape, element: Element) -> Any:
     return _of_type(shape, text) if text else None
 
 
-def _of_type(shape: Shape, text: str) -> Any:
+def _of_type(shape: Shape, text: str | None) -> Any:
+    """Return what a text says of a plain shape; what is not of its type is left to the model's check."""
+    if text is None:
+        return None
     if shape.type_name in ("integer", "long"):
         return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
     return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
@@ -325,11 +325,11 @@ def read_rest_input(operation: RestOperation, request: Request) -> dict[str, Any
         key = member.serialization.get("name", name)
         match member.serialization.get("location"):
             case "header":
-                values[name] = _from_text(member, request.headers.get(key.lower()))
+                values[name] = _of_type(member, request.headers.get(key.lower()))
             case "querystring" if member.type_name == "list":
                 values[name] = query.get(key)
             case "querystring":
-                values[name] = _from_text(member, query.get(key, [None])[-1])
+                values[name] = _of_type(member, query.get(key, [None])[-1])
             case "uri":
                 values[name] = unquote(labels.get(key, ""))
             case _:
@@ -417,13 +417,6 @@ def _routes(service_name: str) -> list[tuple[set[tuple[str, str]], RestOperation
         operation = RestOperation(service_name, prefix, one, pattern, is_signed)
         routes.append((set(parse_qsl(query, keep_blank_values=True)), operation))
     return routes
-
-
-def _from_text(member: Shape, text: str | None) -> Any:
-    if text is None or member.type_name not in ("integer", "long"):
-        return text
-    # What is no number is left to the model's check, which says so.
-    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
 
 
 def _oauth_name(code: str) -> str:

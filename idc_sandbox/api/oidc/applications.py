@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -220,12 +221,9 @@ _REFRESH_TOKEN = "urn:ietf:params:oauth:token-type:refresh_token"  # noqa: S105
 
 
 @dataclass(frozen=True)
-class _Approved:
-    """What a grant has led to: whose session, for which scopes, and who vouched for the person."""
+class _Approved(TokenFamily):
+    """What a grant has led to, and who vouched for the person."""
 
-    session: PortalSession
-    scopes: Sequence[str]
-    family_id: str
     issuer_arn: str | None = None
 
 
@@ -288,19 +286,14 @@ def _require_may_use(context: Context, application: sqlite3.Row, user_id: str) -
         )
 
 
-def _exchange_code(context: Context, application: sqlite3.Row, request: dict[str, Any]) -> _Approved:
-    family = take_authorization_code(context, application["application_arn"], request)
-    return _approved_again(context, application, request, family)
-
-
-def _exchange_refresh_token(context: Context, application: sqlite3.Row, request: dict[str, Any]) -> _Approved:
-    family = take_refresh_token(context, application["application_arn"], request)
-    return _approved_again(context, application, request, family)
-
-
-def _approved_again(
-    context: Context, application: sqlite3.Row, request: dict[str, Any], family: TokenFamily
+def _exchange_again(
+    take: Callable[[Context, str, dict[str, Any]], TokenFamily],
+    context: Context,
+    application: sqlite3.Row,
+    request: dict[str, Any],
 ) -> _Approved:
+    """Go on with what a code or a refresh token stands for."""
+    family = take(context, application["application_arn"], request)
     may_have = scopes_of_application(context, application["application_arn"])
     allowed = [scope for scope in family.scopes if scope in may_have]
     if not allowed:  # a token without any scope would be one for accounts
@@ -308,7 +301,7 @@ def _approved_again(
             f"The application {application['name']!r} no longer has any scope that the person allowed: "
             f"{', '.join(family.scopes)}. Give it one again, or ask the person again."
         )
-    scopes = _requested_scopes(application, request, allowed)
+    scopes = _requested_scopes(context, application, request, allowed)
     return _Approved(family.session, scopes, family.family_id)
 
 
@@ -318,9 +311,7 @@ def _exchange_assertion(context: Context, application: sqlite3.Row, request: dic
     (instance,) = context.find_all("instance", instance_arn=application["instance_arn"])
     user_id, issuer_arn = require_user(context, assertion, issuers, instance["identity_store_id"])
     _require_may_use(context, application, user_id)
-    scopes = _requested_scopes(
-        application, request, scopes_of_application(context, application["application_arn"])
-    )
+    scopes = _requested_scopes(context, application, request)
     session = _session_at(context, application, user_id)
     return _Approved(session, scopes, context.ids.uuid("token_family"), issuer_arn)
 
@@ -356,9 +347,7 @@ def _exchange_access_token(context: Context, application: sqlite3.Row, request: 
             f"The subjectToken has no scope whose AuthorizedTargets name the application {own!r}."
         )
     session = require_live_session(context, subject["session_id"])
-    scopes = _requested_scopes(
-        application, request, scopes_of_application(context, application["application_arn"])
-    )
+    scopes = _requested_scopes(context, application, request)
     return _Approved(session, scopes, context.ids.uuid("token_family"))
 
 
@@ -370,8 +359,14 @@ def _targets_of(context: Context, token: sqlite3.Row) -> set[str]:
     return {target for listed in targets for target in json.loads(listed)}
 
 
-def _requested_scopes(application: sqlite3.Row, request: dict[str, Any], allowed: Sequence[str]) -> list[str]:
-    """Return the scopes that a request asks for, or all that it may have."""
+def _requested_scopes(
+    context: Context,
+    application: sqlite3.Row,
+    request: dict[str, Any],
+    allowed: Sequence[str] = (),
+) -> list[str]:
+    """Return the scopes that a request asks for, or all that it may have: those allowed, or any."""
+    allowed = allowed or scopes_of_application(context, application["application_arn"])
     asked = list(dict.fromkeys(request.get("scope") or allowed))
     for scope in asked:
         if scope not in allowed:
@@ -395,17 +390,15 @@ def _answer(
         )
     answer = issue_tokens(
         context,
-        approved.session,
-        client_id=application["application_arn"],
-        scopes=approved.scopes,
-        family_id=approved.family_id,
+        application["application_arn"],
+        approved,
         can_refresh=can_refresh and wanted_type != _ACCESS_TOKEN,
     )
     identity_context = new_token()
     return answer | {
         "idToken": _id_token(context, approved, answer["expiresIn"], identity_context),
         "issuedTokenType": _REFRESH_TOKEN if "refreshToken" in answer else _ACCESS_TOKEN,
-        "scope": list(approved.scopes),
+        "scope": approved.scopes,
         "awsAdditionalDetails": {"identityContext": identity_context},
     }
 
@@ -437,8 +430,8 @@ def _id_token(context: Context, approved: _Approved, lasts_s: int, identity_cont
 
 
 _EXCHANGE_OF_GRANT: dict[str, Callable[[Context, sqlite3.Row, dict[str, Any]], _Approved]] = {
-    AUTHORIZATION_CODE: _exchange_code,
-    REFRESH_TOKEN: _exchange_refresh_token,
+    AUTHORIZATION_CODE: partial(_exchange_again, take_authorization_code),
+    REFRESH_TOKEN: partial(_exchange_again, take_refresh_token),
     JWT_BEARER: _exchange_assertion,
     TOKEN_EXCHANGE: _exchange_access_token,
 }

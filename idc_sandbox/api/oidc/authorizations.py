@@ -18,6 +18,7 @@ from idc_sandbox.api.oidc.clients import (
     AUTHORIZATION_CODE_GRANT,
     DEVICE_CODE_GRANT,
     Client,
+    code_problems,
     find_registered,
     is_redirect_uri,
     remember_client,
@@ -145,7 +146,6 @@ def _new_user_code(context: Context) -> str:
 # The browser's half of the authorization code grant with PKCE: what ``/authorize`` checks, where it leads.
 
 AUTHORIZATION_CODE_LIFETIME_S = 600  # UNCONFIRMED at AWS
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _LONGEST = {"client_id": 256, "state": 1024, "scopes": 1024}
 
@@ -171,12 +171,7 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     application = find_enabled_application(context, parameters.get("client_id", ""))
     if application is None and not is_redirect_uri(parameters.get("redirect_uri", "")):
         problems.append("redirect_uri must be http://127.0.0.1:PORT/oauth/callback")
-    if parameters.get("response_type") != "code":
-        problems.append("response_type must be code")
-    if parameters.get("code_challenge_method") != "S256":
-        problems.append("code_challenge_method must be S256")
-    if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
-        problems.append("code_challenge must be 43 characters of base64url")
+    problems += code_problems(parameters, "S256")
     if problems:
         raise refuse_unsafe(problems)
     client = (

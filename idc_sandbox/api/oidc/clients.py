@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ def registration_key(connection: sqlite3.Connection) -> bytes:
 # Where a code may be sent: to a program on the person's own machine, nowhere else (RFC 8252, 7.3).
 # It listens on a port that the system gives it, so that the port is not part of what it registers.
 _REGISTRABLE = re.compile(r"http://127\.0\.0\.1(:[0-9]{1,5})?/oauth/callback")
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _USABLE = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/oauth/callback")
 
 
@@ -49,6 +51,18 @@ def is_redirect_uri(uri: str) -> bool:
     """Tell whether a browser may be sent to a URI: loopback, a port, the path that AWS clients listen on."""
     match = _USABLE.fullmatch(uri)
     return match is not None and 0 < int(match[1]) <= 65_535
+
+
+def code_problems(parameters: Mapping[str, str], method: str) -> list[str]:
+    """Return what is wrong with a browser's request for a code, by its address (PKCE)."""
+    problems = []
+    if parameters.get("response_type") != "code":
+        problems.append("response_type must be code")
+    if parameters.get("code_challenge_method") != method:
+        problems.append(f"code_challenge_method must be {method}")
+    if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
+        problems.append("code_challenge must be 43 characters of base64url")
+    return problems
 
 
 invalid_request = partial(ServiceError, "InvalidRequestException")

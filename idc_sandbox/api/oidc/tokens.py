@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idc_sandbox.api.oidc.authorizations import POLL_INTERVAL_S, find_code, proves_challenge
@@ -35,21 +35,24 @@ LEGACY_TOKEN_LIFETIME_S = 8 * 3_600
 REPLACED_TOKEN_GRACE_S = 60  # UNCONFIRMED at AWS; other authorization servers allow up to a minute
 
 
+@dataclass(frozen=True)
+class TokenFamily:
+    """What a code or a refresh token stands for: tokens of one login."""
+
+    session: PortalSession
+    scopes: list[str]
+    family_id: str
+
+
 def issue_tokens(
-    context: Context,
-    session: PortalSession,
-    *,
-    client_id: str,
-    scopes: Sequence[str],
-    family_id: str,
-    can_refresh: bool | None = None,
+    context: Context, client_id: str, family: TokenFamily, *, can_refresh: bool | None = None
 ) -> dict[str, Any]:
     """Return CreateToken's answer with new tokens, none of which outlives the portal session. Writes."""
     # Without any scope, as profiles of the older kind ask, a token lasts eight hours and cannot be refreshed.
     if can_refresh is None:
-        can_refresh = not _REFRESHED_SCOPES.isdisjoint(scopes)
-    lifetime_s = ACCESS_TOKEN_LIFETIME_S if scopes else LEGACY_TOKEN_LIFETIME_S
-    now = context.now
+        can_refresh = not _REFRESHED_SCOPES.isdisjoint(family.scopes)
+    lifetime_s = ACCESS_TOKEN_LIFETIME_S if family.scopes else LEGACY_TOKEN_LIFETIME_S
+    now, session = context.now, family.session
     expires_at = min(now + lifetime_s, session.expires_at)
     context.execute("DELETE FROM oidc_token WHERE expires_at <= ?", now - 86_400)
 
@@ -59,9 +62,9 @@ def issue_tokens(
             "oidc_token",
             token_hash=digest(token),
             kind=kind,
-            family_id=family_id,
+            family_id=family.family_id,
             client_id=client_id,
-            scopes_json=json.dumps(list(scopes)),
+            scopes_json=json.dumps(family.scopes),
             session_id=session.session_id,
             expires_at=until,
         )
@@ -75,13 +78,11 @@ def issue_tokens(
     return answer | ({"refreshToken": keep("refresh", session.expires_at)} if can_refresh else {})
 
 
-def _issue_to_client(
-    context: Context, session: PortalSession, *, client_id: str, scopes: Sequence[str], family_id: str
-) -> dict[str, Any]:
+def _issue_to_client(context: Context, client: Client, family: TokenFamily) -> dict[str, Any]:
     """Return tokens for a program of a person's; the call's event says whose. Writes."""
-    credential_id = hashlib.sha256(family_id.encode()).hexdigest()[:16]
-    context.event["userIdentity"] = identity_of_person(context, session.user_id, credential_id)
-    return issue_tokens(context, session, client_id=client_id, scopes=scopes, family_id=family_id)
+    credential_id = hashlib.sha256(family.family_id.encode()).hexdigest()[:16]
+    context.event["userIdentity"] = identity_of_person(context, family.session.user_id, credential_id)
+    return issue_tokens(context, client.client_id, family)
 
 
 def find_token(context: Context, token: str, kind: str) -> sqlite3.Row | None:
@@ -127,8 +128,8 @@ def _exchange_device_code(context: Context, client: Client, request: dict[str, A
         raise _wait(context, row)
     session = require_live_session(context, row["session_id"])
     context.update("device_authorization", row, status="used")
-    scopes, family_id = json.loads(row["scopes_json"]), context.ids.uuid("token_family")
-    return _issue_to_client(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
+    scopes = json.loads(row["scopes_json"])
+    return _issue_to_client(context, client, TokenFamily(session, scopes, context.ids.uuid("token_family")))
 
 
 def _wait(context: Context, row: sqlite3.Row) -> LastingRefusal:
@@ -146,25 +147,11 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
     family = take_authorization_code(context, client.client_id, request)
     # What was asked for and registered for: neither alone gives anything.
     scopes = [scope for scope in family.scopes if scope in client.scopes] or list(client.scopes)
-    return _issue_to_client(
-        context, family.session, client_id=client.client_id, scopes=scopes, family_id=family.family_id
-    )
+    return _issue_to_client(context, client, replace(family, scopes=scopes))
 
 
 def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    family = take_refresh_token(context, client.client_id, request)
-    return _issue_to_client(
-        context, family.session, client_id=client.client_id, scopes=family.scopes, family_id=family.family_id
-    )
-
-
-@dataclass(frozen=True)
-class TokenFamily:
-    """What a code or a refresh token stands for."""
-
-    session: PortalSession
-    scopes: list[str]
-    family_id: str
+    return _issue_to_client(context, client, take_refresh_token(context, client.client_id, request))
 
 
 def take_authorization_code(context: Context, client_id: str, request: dict[str, Any]) -> TokenFamily:

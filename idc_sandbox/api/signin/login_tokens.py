@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from idc_sandbox.api.oidc.authorizations import proves_challenge
+from idc_sandbox.api.portal import RoleCredentials
 from idc_sandbox.api.signin.logins import (
     KEYS_LIFETIME_S,
-    LoginKeys,
     issue_keys,
     password_hash_of,
     principal_of,
@@ -173,7 +173,7 @@ def _require_same_password(context: Context, row: sqlite3.Row) -> None:
         raise _denied("USER_CREDENTIALS_CHANGED", "The user's password has changed. Sign in again.")
 
 
-def _require_keys(context: Context, row: sqlite3.Row) -> LoginKeys:
+def _require_keys(context: Context, row: sqlite3.Row) -> RoleCredentials:
     """Return new keys of a session's principal, who must be there and may sign in so. Writes."""
     principal = principal_of(row)
     keys = issue_keys(context, principal, max(1, min(KEYS_LIFETIME_S, int(row["expires_at"] - context.now))))
@@ -183,15 +183,15 @@ def _require_keys(context: Context, row: sqlite3.Row) -> LoginKeys:
     return keys
 
 
-def _kept_keys(context: Context, access_key_id: str) -> LoginKeys | None:
+def _kept_keys(context: Context, access_key_id: str) -> RoleCredentials | None:
     """Return keys that were given out before, or None once they have ended."""
     kept = context.double.secret_of(access_key_id)
     if kept is None or kept.expires_at is None or kept.expires_at <= context.now:
         return None
-    return LoginKeys(access_key_id, kept.secret, kept.session_token or "", kept.expires_at)
+    return RoleCredentials(access_key_id, kept.secret, kept.session_token or "", kept.expires_at)
 
 
-def _answer(context: Context, row: sqlite3.Row, keys: LoginKeys, refresh_token: str) -> dict[str, Any]:
+def _answer(context: Context, row: sqlite3.Row, keys: RoleCredentials, refresh_token: str) -> dict[str, Any]:
     context.execute(
         "INSERT OR IGNORE INTO login_refresh_token VALUES (?, ?, NULL)",
         digest(refresh_token),
@@ -211,7 +211,7 @@ def _answer(context: Context, row: sqlite3.Row, keys: LoginKeys, refresh_token: 
     }
 
 
-def _id_token(row: sqlite3.Row, keys: LoginKeys, context: Context) -> str:
+def _id_token(row: sqlite3.Row, keys: RoleCredentials, context: Context) -> str:
     """Return who has signed in, as a JWT; clients read ``sub`` and check no signature."""
     import jwt  # noqa: PLC0415
 

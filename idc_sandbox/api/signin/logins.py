@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -13,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from idc_sandbox.api.oidc.clients import is_redirect_uri
-from idc_sandbox.api.portal import carried_keys, require_portal_role, role_session_name
+from idc_sandbox.api.oidc.clients import code_problems, is_redirect_uri
+from idc_sandbox.api.portal import RoleCredentials, carried_keys, require_portal_role, role_session_name
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import access_denied, not_found
 from idc_sandbox.sign_in.people import Person, digest, new_token, refuse_unsafe, waiting_time
@@ -28,7 +27,6 @@ LONGEST_LOGIN_S = 12 * 3_600
 KEYS_LIFETIME_S = 900
 SAME_DEVICE, CROSS_DEVICE = (f"arn:aws:signin:::devtools/{kind}" for kind in ("same-device", "cross-device"))
 _CONFIRMATION_PATH = "/v1/sessions/confirmation"
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _LONGEST_STATE = 512
 _TOLD_NOTHING = (
     "Account, user name or password is not right. Only IAM users with a console password sign in here."
@@ -68,16 +66,6 @@ class LoginPrincipal:
         return f"arn:aws:iam::{self.account_id}:{kind}/{self.name}"
 
 
-@dataclass(frozen=True)
-class LoginKeys:
-    """Keys of a principal, good for some minutes."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str = field(repr=False)
-    expires_at: float
-
-
 def check_login(parameters: Mapping[str, str]) -> LoginRequest:
     """Return what the query of ``/v1/authorize`` asks for."""
     request = LoginRequest(
@@ -86,19 +74,13 @@ def check_login(parameters: Mapping[str, str]) -> LoginRequest:
         parameters.get("state", ""),
         parameters.get("code_challenge", ""),
     )
-    problems = []
+    problems = code_problems(parameters, "SHA-256")
     if request.client_id not in (SAME_DEVICE, CROSS_DEVICE):
         problems.append(f"client_id must be {SAME_DEVICE} or {CROSS_DEVICE}")
     elif request.is_remote and not _is_confirmation(request.redirect_uri):
         problems.append(f"redirect_uri must be {_CONFIRMATION_PATH} of this sandbox")
     elif not request.is_remote and not is_redirect_uri(request.redirect_uri):
         problems.append("redirect_uri must be http://127.0.0.1:PORT/oauth/callback")
-    if parameters.get("response_type") != "code":
-        problems.append("response_type must be code")
-    if parameters.get("code_challenge_method") != "SHA-256":
-        problems.append("code_challenge_method must be SHA-256")
-    if not _CHALLENGE.fullmatch(request.code_challenge):
-        problems.append("code_challenge must be 43 characters of base64url")
     if not 0 < len(request.state) <= _LONGEST_STATE:
         problems.append(f"state must have 1 to {_LONGEST_STATE} characters")
     if problems:
@@ -204,7 +186,7 @@ def principal_of(row: sqlite3.Row) -> LoginPrincipal:
     return LoginPrincipal(**json.loads(row["principal_json"]))
 
 
-def issue_keys(context: Context, principal: LoginPrincipal, duration_s: int) -> LoginKeys | None:
+def issue_keys(context: Context, principal: LoginPrincipal, duration_s: int) -> RoleCredentials | None:
     """Return new keys of a principal, or None when the user or role is gone. Writes."""
     if principal.session_name is None:
         issued = context.double.issue_user_keys(principal.account_id, principal.name, duration_s)
@@ -216,7 +198,7 @@ def issue_keys(context: Context, principal: LoginPrincipal, duration_s: int) -> 
             duration_s=duration_s,
             carried=principal.carried,
         )
-    return None if issued is None else LoginKeys(*issued)
+    return None if issued is None else RoleCredentials(*issued)
 
 
 def password_hash_of(context: Context, principal: LoginPrincipal, salt: str) -> str | None:
@@ -228,7 +210,11 @@ def password_hash_of(context: Context, principal: LoginPrincipal, salt: str) -> 
 
 
 def require_login_permission(
-    context: Context, principal: LoginPrincipal, action: str, client_id: str, keys: LoginKeys | None = None
+    context: Context,
+    principal: LoginPrincipal,
+    action: str,
+    client_id: str,
+    keys: RoleCredentials | None = None,
 ) -> None:
     """Refuse a principal whose policies do not allow a login, or this kind of it."""
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssignin.html

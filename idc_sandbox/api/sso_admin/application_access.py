@@ -46,12 +46,8 @@ def put_application_access_scope(context: Context, request: dict[str, Any]) -> N
     if request["Scope"] in _LEADING_TO_KEYS:
         _require_may_give_account_access(context, application, request["Scope"])
     targets = request.get("AuthorizedTargets")
-    context.replace(
-        "application_access_scope",
-        application_arn=application["application_arn"],
-        scope=request["Scope"],
-        authorized_targets_json=json.dumps(targets) if targets else None,
-    )
+    targets_json = json.dumps(targets) if targets else None
+    context.replace("application_access_scope", **_scope_key(request), authorized_targets_json=targets_json)
 
 
 def _require_may_give_account_access(context: Context, application: sqlite3.Row, scope: str) -> None:
@@ -71,8 +67,7 @@ def _require_may_give_account_access(context: Context, application: sqlite3.Row,
 def get_application_access_scope(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return the targets for which an application may ask for a scope."""
     application = find_application(context, request)
-    key = {"application_arn": application["application_arn"], "scope": request["Scope"]}
-    row = context.find("application_access_scope", **key)
+    row = context.find("application_access_scope", **_scope_key(request))
     if row is None:
         raise _missing(application, f"access scope {request['Scope']!r}", "PutApplicationAccessScope")
     return _shown_scope(row)
@@ -81,9 +76,8 @@ def get_application_access_scope(context: Context, request: dict[str, Any]) -> d
 @operation("sso-admin", "DeleteApplicationAccessScope")
 def delete_application_access_scope(context: Context, request: dict[str, Any]) -> None:
     """Take a scope from an application; one that it does not have is no error."""
-    application = find_application(context, request)
-    key = {"application_arn": application["application_arn"], "scope": request["Scope"]}
-    context.delete("application_access_scope", **key)
+    find_application(context, request)
+    context.delete("application_access_scope", **_scope_key(request))
 
 
 @operation("sso-admin", "ListApplicationAccessScopes")
@@ -98,6 +92,10 @@ def scopes_of_application(context: Context, application_arn: str) -> list[str]:
     """Return all scopes that an application may ask for, those that each has among them."""
     rows = context.find_all("application_access_scope", application_arn=application_arn)
     return [*_DEFAULT_SCOPES, *sorted(row["scope"] for row in rows if row["scope"] not in _DEFAULT_SCOPES)]
+
+
+def _scope_key(request: dict[str, Any]) -> dict[str, str]:
+    return {"application_arn": request["ApplicationArn"], "scope": request["Scope"]}
 
 
 def _shown_scope(row: sqlite3.Row) -> dict[str, Any]:
@@ -178,8 +176,8 @@ def get_application_grant(context: Context, request: dict[str, Any]) -> dict[str
 @operation("sso-admin", "DeleteApplicationGrant")
 def delete_application_grant(context: Context, request: dict[str, Any]) -> None:
     """Take a grant from an application; one that it does not have is no error."""
-    application = find_application(context, request)
-    key = {"application_arn": application["application_arn"], "grant_type": request["GrantType"]}
+    find_application(context, request)
+    key = {"application_arn": request["ApplicationArn"], "grant_type": request["GrantType"]}
     context.delete("application_grant", **key)
 
 

@@ -15,11 +15,13 @@ from idc_sandbox.api.instance_rules import (
     require_visible_instance,
 )
 from idc_sandbox.api.sso_admin.rules import (
+    OF_PRINCIPAL,
     delete_tags,
     parameter_mismatch,
-    principal_exists,
+    principal_of,
     put_tags,
     request_hash,
+    require_principal,
 )
 from idc_sandbox.context import Context
 from idc_sandbox.errors import access_denied, conflict, not_found, quota_exceeded, validation_error
@@ -286,11 +288,7 @@ def _shown(context: Context, row: sqlite3.Row, instance: sqlite3.Row | None = No
 def create_application_assignment(context: Context, request: dict[str, Any]) -> None:
     """Let a user or a group use an application, at once; what is assigned already is a conflict."""
     application = find_application(context, request)
-    if not principal_exists(context, application["instance_arn"], request):
-        raise not_found(
-            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in the identity store of "
-            f"{application['instance_arn']!r}."
-        )
+    require_principal(context, application["instance_arn"], request)
     if context.find("application_assignment", **_assignment_key(request)):
         raise conflict(
             f"{request['PrincipalType']} {request['PrincipalId']!r} is assigned to the application "
@@ -339,23 +337,14 @@ def list_application_assignments_for_principal(context: Context, request: dict[s
                 f"{request['InstanceArn']!r}: filter by the ApplicationArn of an application of your own."
             )
         find_application(context, {"ApplicationArn": wanted})
-    if not principal_exists(context, request["InstanceArn"], request):
-        raise not_found(
-            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in {request['InstanceArn']!r}."
-        )
+    require_principal(context, request["InstanceArn"], request)
     rows = context.rows(
-        "SELECT application_assignment.* FROM application_assignment JOIN application USING (application_arn)"
-        " WHERE instance_arn = :InstanceArn AND ("
-        " (principal_type = :PrincipalType AND principal_id = :PrincipalId)"
-        " OR (:PrincipalType = 'USER' AND principal_type = 'GROUP' AND principal_id IN"
-        " (SELECT group_id FROM group_membership WHERE user_id = :PrincipalId)))",
-        **{name: request[name] for name in ("InstanceArn", "PrincipalType", "PrincipalId")},
+        f"SELECT application_assignment.* FROM application_assignment JOIN application"  # noqa: S608  ours
+        f" USING (application_arn) WHERE {OF_PRINCIPAL}",
+        **principal_of(request),
     )
-    return Listing(
-        [row for row in rows if wanted in (None, row["application_arn"])],
-        _assignment_order,
-        _shown_assignment,
-    )
+    found = [row for row in rows if wanted in (None, row["application_arn"])]
+    return Listing(found, _assignment_order, _shown_assignment)
 
 
 @operation("sso-admin", "PutApplicationAssignmentConfiguration")

@@ -18,13 +18,16 @@ from idc_sandbox.api.sso_admin.regions import settle_due_regions
 from idc_sandbox.api.sso_admin.rules import (
     CREATE_ASSIGNMENT,
     DELETE_ASSIGNMENT,
+    OF_PRINCIPAL,
     PROVISION,
     assignment_key,
     find_permission_set,
     principal_exists,
+    principal_of,
     requests_in_progress,
     require_known_account,
     require_not_delegated,
+    require_principal,
     start_request,
 )
 from idc_sandbox.context import Context
@@ -156,7 +159,6 @@ def _role(context: Context, permission_set: sqlite3.Row, account_id: str, role_n
         "customer_managed": customer_managed_policies(context, permission_set_arn),
         "inline_policy": permission_set["inline_policy"],
         "permissions_boundary_arn": boundary_arn,
-        "tags": {},
     }
 
 
@@ -345,11 +347,7 @@ def create_account_assignment(context: Context, request: dict[str, Any]) -> dict
     instance_arn = request["InstanceArn"]
     require_not_delegated(context, request["TargetId"])
     require_known_account(context, request["TargetId"])
-    if not principal_exists(context, instance_arn, request):
-        raise not_found(
-            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in the identity store "
-            f"of {instance_arn!r}."
-        )
+    require_principal(context, instance_arn, request)
     _require_room(context, permission_set, request)
     return start_request(context, instance_arn, CREATE_ASSIGNMENT, _detail(request))
 
@@ -426,17 +424,9 @@ def list_account_assignments_for_principal(context: Context, request: dict[str, 
             f"{management_account_id!r}, not from {context.caller.account_id!r}. ListAccountAssignments "
             "works for a delegated administrator."
         )
-    rows = context.rows(
-        "SELECT * FROM account_assignment WHERE instance_arn = :InstanceArn AND ("
-        " (principal_type = :PrincipalType AND principal_id = :PrincipalId)"
-        " OR (:PrincipalType = 'USER' AND principal_type = 'GROUP' AND principal_id IN"
-        " (SELECT group_id FROM group_membership WHERE user_id = :PrincipalId)))",
-        **{name: request[name] for name in ("InstanceArn", "PrincipalType", "PrincipalId")},
-    )
-    if not rows and not principal_exists(context, request["InstanceArn"], request):
-        raise not_found(
-            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in {request['InstanceArn']!r}."
-        )
+    rows = context.rows(f"SELECT * FROM account_assignment WHERE {OF_PRINCIPAL}", **principal_of(request))  # noqa: S608
+    if not rows:
+        require_principal(context, request["InstanceArn"], request)
     account_id = (request.get("Filter") or {}).get("AccountId")
     return Listing([row for row in rows if account_id in (None, "", row["account_id"])], _order, _shown)
 

@@ -139,6 +139,28 @@ def principal_exists(context: Context, instance_arn: str, request: dict[str, Any
     return found is not None
 
 
+def require_principal(context: Context, instance_arn: str, request: dict[str, Any]) -> None:
+    """Refuse a user or group that the instance's identity store does not have."""
+    if not principal_exists(context, instance_arn, request):
+        raise not_found(
+            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in the identity store of "
+            f"{instance_arn!r}."
+        )
+
+
+# The assignments of a principal; of a user also those of the user's groups, under their names.
+OF_PRINCIPAL = """
+    instance_arn = :InstanceArn AND ((principal_type = :PrincipalType AND principal_id = :PrincipalId)
+        OR (:PrincipalType = 'USER' AND principal_type = 'GROUP' AND principal_id IN (
+            SELECT group_id FROM group_membership WHERE user_id = :PrincipalId)))
+"""
+
+
+def principal_of(request: dict[str, Any]) -> dict[str, str]:
+    """Return the values of `OF_PRINCIPAL`."""
+    return {name: request[name] for name in ("InstanceArn", "PrincipalType", "PrincipalId")}
+
+
 MAXIMUM_TAGS = 75
 
 
