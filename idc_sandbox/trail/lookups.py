@@ -4,26 +4,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import itertools
 import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError, parse_json
+from idc_sandbox.errors import ServiceError
 from idc_sandbox.trail.feed import HISTORY_S, is_logging, read_trail, start_logging, stop_logging
-from idc_sandbox.wire.registry import operation
+from idc_sandbox.wire.registry import LongListing, operation
 
 _HOME_REGION = "us-east-1"
-_MOST_ON_A_PAGE = 50
-_invalid_token = partial(
-    ServiceError, "InvalidNextTokenException", "The token is not of a lookup with these parameters."
-)
+_NO_SUCH_PAGE = "InvalidNextTokenException"
+_PLACE = re.compile(r"([0-9]+[.][0-9]+)/([0-9]{1,18})", re.ASCII)  # time and number of the last event shown
 
 # What each attribute of a lookup compares.
 _COLUMNS = {
@@ -50,7 +45,7 @@ _TYPE_OF_PARAMETER = {
 
 
 @operation("cloudtrail", "LookupEvents")
-def lookup_events(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+def lookup_events(context: Context, request: dict[str, Any]) -> LongListing | dict[str, Any]:
     """Return events of the caller's account and Region, newest first, of the last 90 days."""
     if request.get("EventCategory") == "insight":
         return {"Events": []}  # nothing here is unusual
@@ -62,12 +57,17 @@ def lookup_events(context: Context, request: dict[str, Any]) -> dict[str, Any]:
             "InvalidTimeRangeException",
             f"The start time {started:.0f} is after the end time {newest:.0f}.",
         )
-    size = int(request.get("MaxResults") or _MOST_ON_A_PAGE)
-    before = _read_token(request)
-    found = _matching(context, key, value, (oldest, newest), before)
-    page = list(itertools.islice(found, size + 1))
-    token = _token(request, page[size - 1]) if len(page) > size else None
-    return {"Events": [_event(row) for row in page[:size]], "NextToken": token}
+
+    def read(last_key: str | None, size: int) -> list[sqlite3.Row]:
+        place = _PLACE.fullmatch(last_key or "")
+        if last_key and not place:
+            raise ServiceError(_NO_SUCH_PAGE, "No lookup has given this token.")
+        before = (float(place[1]), int(place[2])) if place else (float("inf"), 0)
+        return list(itertools.islice(_matching(context, key, value, (oldest, newest), before), size))
+
+    return LongListing(
+        (), lambda row: f"{row['event_time']!r}/{row['number']}", _event, 50, _NO_SUCH_PAGE, read=read
+    )
 
 
 def _attribute(attributes: list[dict[str, str]]) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def _attribute(attributes: list[dict[str, str]]) -> tuple[str, str]:
 
 
 def _matching(
-    context: Context, key: str, value: str, bounds: tuple[float, float], before: tuple[float, int] | None
+    context: Context, key: str, value: str, bounds: tuple[float, float], before: tuple[float, int]
 ) -> Iterator[sqlite3.Row]:
     """Yield the rows of a lookup, newest first."""
     is_wanted = f"AND {_COLUMNS[key]} = :value" if key in _COLUMNS else ""
@@ -93,8 +93,8 @@ def _matching(
         region=context.region,
         oldest=bounds[0],
         newest=bounds[1],
-        time=before[0] if before else float("inf"),
-        number=before[1] if before else 0,
+        time=before[0],
+        number=before[1],
         value=value,
     )
     for (number,) in numbers:
@@ -134,30 +134,6 @@ def _resources(record: dict[str, Any]) -> list[dict[str, str]]:
         for name, value in parameters.items()
         if name in types and isinstance(value, str)
     ]
-
-
-def _token(request: dict[str, Any], last: sqlite3.Row) -> str:
-    said = json.dumps([_digest(request), last["event_time"], last["number"]])
-    return base64.urlsafe_b64encode(said.encode()).decode()
-
-
-def _read_token(request: dict[str, Any]) -> tuple[float, int] | None:
-    token = request.get("NextToken")
-    if not token:
-        return None
-    try:
-        digest, moment, number = parse_json(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError):
-        raise _invalid_token() from None
-    is_whole = isinstance(moment, float) and isinstance(number, int) and 0 <= number < 2**63
-    if digest != _digest(request) or not is_whole:
-        raise _invalid_token()
-    return moment, number
-
-
-def _digest(request: dict[str, Any]) -> str:
-    asked = {name: value for name, value in request.items() if name not in ("NextToken", "MaxResults")}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # The trail itself: one, of the organization; member accounts see it, and cannot change it.
@@ -240,7 +216,7 @@ def get_trail(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 def list_trails(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """List the trail; there is no second page."""
     if request.get("NextToken"):
-        raise ServiceError("InvalidNextTokenException", "ListTrails has given no token: it has one page.")
+        raise ServiceError(_NO_SUCH_PAGE, "ListTrails has given no token: it has one page.")
     shown = _describe(context)
     return {"Trails": [{name: shown[name] for name in ("TrailARN", "Name", "HomeRegion")}]}
 

@@ -6,8 +6,9 @@ import functools
 import gzip
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox.errors import validation_error
@@ -87,9 +88,9 @@ class ServiceModel:
             self._models[name] = OperationModel(name, self._operations[name], self._shapes)
         return self._models[name]
 
-    def shape_for(self, name: str) -> Shape:
-        """Return a type by its name; KeyError when there is none."""
-        return Shape({"shape": name}, self._shapes)
+    def shape_for(self, name: str, more_shapes: Mapping[str, Any] = MappingProxyType({})) -> Shape:
+        """Return a type by its name, of the model or of more shapes; KeyError when there is none."""
+        return Shape({"shape": name}, {**self._shapes, **more_shapes})
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError, parse_json, validation_error
+from idc_sandbox.errors import ServiceError, parse_json
 from idc_sandbox.wire.models import OperationModel, serialize, service_model, validate_request
 
 
@@ -24,6 +24,7 @@ class Listing:
     order: Callable[[Any], str] = str
     shown: Callable[[Any], Any] = lambda item: item
     most_on_a_page: int = 100
+    no_such_page: str = "ValidationException"  # the code of what refuses a token of another list
 
     def after(self, last_key: str | None, number: int) -> list[Any]:
         """Return at most so many items behind a key, in order; None: from the first."""
@@ -176,7 +177,7 @@ def _page(
     token_name, size_name = ("NextToken", "MaxResults") if is_capitalized else ("nextToken", "maxResults")
     last_key = None
     if given := request.get(token_name):
-        last_key = _read_token(given, model.name, _digest(context, model, request))
+        last_key = _read_token(given, model.name, _digest(context, model, request), listing.no_such_page)
     size = min(int(request.get(size_name) or listing.most_on_a_page), listing.most_on_a_page)
     found = listing.after(last_key, size + 1)
     page = found[:size]
@@ -200,14 +201,15 @@ def _digest(context: Context, model: OperationModel, request: dict[str, Any]) ->
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _read_token(token: str, operation_name: str, digest: str) -> str:
+def _read_token(token: str, operation_name: str, digest: str, code: str) -> str:
     try:
         said, last_key = parse_json(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError):
         said, last_key = None, None
     if said != digest or not isinstance(last_key, str):
-        raise validation_error(
+        raise ServiceError(
+            code,
             f"The NextToken {token[:40]!r} was not given by {operation_name} to your account for the same "
-            "parameters; start over without one."
+            "parameters; start over without one.",
         )
     return last_key

@@ -12,8 +12,12 @@ from idc_sandbox.errors import validation_error
 from idc_sandbox.wire.models import Shape, refuse_violations, service_model, violations
 
 ENTERPRISE = "aws:identitystore:enterprise"  # the one extension of a user's profile: SCIM's enterprise user
-_TEXT_ATTRIBUTES = ("employeeNumber", "costCenter", "organization", "division", "department")
-_MANAGER_ATTRIBUTES = ("value", "displayName", "$ref")
+# The model has the shape of their values, and not those of the extension and of the manager in it.
+_TEXT = {"shape": "SensitiveStringType"}
+_TEXTS = ("employeeNumber", "costCenter", "organization", "division", "department")
+_MANAGER = {"type": "structure", "members": dict.fromkeys(("value", "displayName", "$ref"), _TEXT)}
+_MEMBERS = {**dict.fromkeys(_TEXTS, _TEXT), "manager": {"shape": "Manager"}}
+_MORE_SHAPES = {"Enterprise": {"type": "structure", "members": _MEMBERS}, "Manager": _MANAGER}
 
 
 def require_extension_names(names: Iterable[str]) -> list[str]:
@@ -27,50 +31,7 @@ def require_extension_names(names: Iterable[str]) -> list[str]:
     return listed
 
 
-def _canonical_extension(document: Any) -> dict[str, Any]:
-    """Return the enterprise extension with its attributes spelt as in SCIM; unset ones are dropped."""
-    attributes = _spelt(document, (*_TEXT_ATTRIBUTES, "manager"), ENTERPRISE)
-    if "manager" in attributes:
-        attributes["manager"] = _spelt(attributes["manager"], _MANAGER_ATTRIBUTES, f"{ENTERPRISE}.manager")
-    return {name: value for name, value in attributes.items() if value != {}}
-
-
-def _canonical_extension_path(segments: list[str]) -> list[str]:
-    """Return the segments of a path below the extension, spelt as in SCIM."""
-    if not segments:
-        return []
-    first = _spell(segments[0], (*_TEXT_ATTRIBUTES, "manager"), f"does not exist in {ENTERPRISE!r}")
-    if len(segments) == 1:
-        return [first]
-    path = f"{ENTERPRISE}.{first}"
-    if first != "manager" or len(segments) > 2:
-        raise validation_error(
-            f"The attribute path {'.'.join([ENTERPRISE, *segments])!r} does not exist below {path!r}."
-        )
-    return [first, _spell(segments[1], _MANAGER_ATTRIBUTES, f"does not exist in {path!r}")]
-
-
-def _extension_violations(extension: dict[str, Any]) -> list[str]:
-    """Return how the extension's values break the rules of the model's strings."""
-    shape = service_model("identitystore").shape_for("SensitiveStringType")
-    problems: list[str] = []
-    for name, value in extension.items():
-        texts = {f"{name}.{key}": text for key, text in value.items()} if name == "manager" else {name: value}
-        for path, text in texts.items():
-            problems += violations(shape, text, f"extensions.{ENTERPRISE}.{path}")
-    return problems
-
-
-def _spelt(document: Any, known: tuple[str, ...], path: str) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise validation_error(
-            f"The value of {path!r} must be an object with {', '.join(known)}, not {document!r}."
-        )
-    problem = f"does not exist in {path!r}"
-    return {_spell(name, known, problem): value for name, value in document.items() if value is not None}
-
-
-def _spell(name: str, known: Iterable[str], problem: str) -> str:
+def _spell(name: str, known: Iterable[str], path: str) -> str:
     """Return how a known attribute is spelt: SCIM compares names without regard to case."""
     for spelling in known:
         if spelling.casefold() == name.casefold():
@@ -81,7 +42,7 @@ def _spell(name: str, known: Iterable[str], problem: str) -> str:
     near = difflib.get_close_matches(name, shown, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     there = f"there are {', '.join(shown)}" if shown else "nothing lies below a plain value"
-    raise validation_error(f"The attribute {name!r} {problem}; {there}.{hint}")
+    raise validation_error(f"The attribute {name!r} in the path {path!r} cannot be written; {there}.{hint}")
 
 
 NAME_OF_NOUN = {"User": "UserName", "Group": "DisplayName"}
@@ -97,12 +58,15 @@ _NO_ATTRIBUTES = ("IdentityStoreId", "Extensions")
 
 @functools.cache
 def attributes_of(noun: str) -> dict[str, Shape]:
-    """Return the shapes of the attributes that a client may write, by name; without Extensions."""
+    """Return the shapes of the attributes that a client may write, by name; a user's extension is one."""
     model = service_model("identitystore")
     created = model.shape_for(f"Create{noun}Request").members
     described = model.shape_for(noun).members
     attributes = {name: shape for name, shape in created.items() if name not in _NO_ATTRIBUTES}
-    return attributes | {name: described[name] for name in _WRITTEN_BY_UPDATE_ONLY}
+    attributes |= {name: described[name] for name in _WRITTEN_BY_UPDATE_ONLY}
+    if noun == "User":
+        attributes[ENTERPRISE] = model.shape_for("Enterprise", _MORE_SHAPES)
+    return attributes
 
 
 def profile_of(noun: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +75,7 @@ def profile_of(noun: str, request: dict[str, Any]) -> dict[str, Any]:
     profile = {name: request[name] for name in names if request.get(name) is not None}
     extensions = request.get("Extensions") or {}
     if noun == "User" and require_extension_names(extensions):
-        extension = _canonical_extension(extensions[ENTERPRISE])
+        extension = _canonical(attributes_of(noun)[ENTERPRISE], extensions[ENTERPRISE], ENTERPRISE)
         profile |= {"Extensions": {ENTERPRISE: extension}} if extension else {}
     check_profile(noun, profile)
     return profile
@@ -120,10 +84,9 @@ def profile_of(noun: str, request: dict[str, Any]) -> dict[str, Any]:
 def check_profile(noun: str, profile: dict[str, Any]) -> None:
     """Hold a whole profile against model and rules."""
     attributes, problems = attributes_of(noun), []
-    for name, value in profile.items():
+    for name, value in (profile | profile.get("Extensions", {})).items():
         if name in attributes:
             problems += violations(attributes[name], value, f"{name[:1].lower()}{name[1:]}")
-    problems += _extension_violations(profile.get("Extensions", {}).get(ENTERPRISE, {}))
     for path in _REQUIRED[noun]:
         if _value_at(profile, path) is None:
             problems.append(
@@ -181,31 +144,23 @@ def apply_operations(noun: str, profile: dict[str, Any], operations: list[dict[s
     changed = copy.deepcopy(profile)
     for operation in operations:
         path, value = operation["AttributePath"], operation.get("AttributeValue")
-        extension, _, rest = path.partition(".")
-        if noun == "User" and extension.casefold() == ENTERPRISE:
-            _write_extension(changed, rest.split(".") if rest else [], value)
-        else:
-            segments, shape = _resolve(path, attributes_of(noun))
-            _write(changed, segments, None if value is None else _canonical(shape, value, path))
+        segments, shape = _resolve(path, attributes_of(noun))
+        holder = ["Extensions"] if segments[0] == ENTERPRISE else []
+        _write(changed, [*holder, *segments], _canonical(shape, value, path))
     return changed
 
 
-def _write_extension(profile: dict[str, Any], segments: list[str], value: Any) -> None:
-    _write(profile, ["Extensions", ENTERPRISE, *_canonical_extension_path(segments)], value)
-    # As a whole, so that a manager or an extension given as an object is spelt and checked like any other.
-    extension = _canonical_extension(profile.get("Extensions", {}).get(ENTERPRISE, {}))
-    _write(profile, ["Extensions", ENTERPRISE], extension or None)
-
-
 def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
-    """Set or, with None, remove what the segments lead to."""
+    """Set or, with None, remove what the segments lead to, and what nothing is left of."""
     first, rest = segments[0], segments[1:]
     if rest:
         inner = container.setdefault(first, {})
         if not isinstance(inner, dict):
             inner = container[first] = {}
         _write(inner, rest, value)
-    elif value is None:
+        if not inner:
+            del container[first]
+    elif value in (None, {}):
         container.pop(first, None)
     else:
         container[first] = value
@@ -214,7 +169,7 @@ def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
 def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]:
     """Return a path's segments as the model spells them, and the shape of what lies there."""
     first, *rest = path.split(".")
-    segments = [_spell(first, attributes, _not_updated(path))]
+    segments = [_spell(first, attributes, path)]
     shape = attributes[segments[0]]
     for segment in rest:
         if shape.type_name == "list":
@@ -222,24 +177,17 @@ def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]
                 f"Unsupported update operation on multi-value attribute {first}, please provide full "
                 f"replacement of Multi-Value attribute types: the path {first!r} with the whole list."
             )
-        segments.append(_spell(segment, shape.members, _not_updated(path)))
+        segments.append(_spell(segment, shape.members, path))
         shape = shape.members[segments[-1]]
     return segments, shape
-
-
-def _not_updated(path: str) -> str:
-    return f"in the path {path!r} cannot be updated"
 
 
 def _canonical(shape: Shape, value: Any, path: str) -> Any:
     """Return a document with its names spelt as in the model; what is no object or list stays as it is."""
     if shape.type_name == "structure" and isinstance(value, dict):
-        named = {_spell(name, shape.members, _not_updated(path)): inner for name, inner in value.items()}
-        return {
-            name: _canonical(shape.members[name], inner, path)
-            for name, inner in named.items()
-            if inner is not None
-        }
+        named = {_spell(name, shape.members, path): inner for name, inner in value.items()}
+        written = {name: _canonical(shape.members[name], inner, path) for name, inner in named.items()}
+        return {name: inner for name, inner in written.items() if inner not in (None, {})}
     if shape.type_name == "list" and isinstance(value, list):
         return [_canonical(shape.member, item, path) for item in value]
     return value
