@@ -97,6 +97,16 @@ class Response:
 _DEEPEST = 100
 
 
+def check_seconds(name: str, value: Any, longest_s: float, hint: str = "") -> float:
+    """Return a number of seconds between 0 and `longest_s`."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= longest_s:
+        raise validation_error(
+            f"{name} must be a number of seconds from 0 to {longest_s:.15g}, found {value!r}.{hint}"
+        )
+    return float(value)
+
+
 def parse_json(text: str | bytes) -> Any:
     """Return what a JSON text of somebody else says, without trusting its depth."""
     try:

@@ -61,23 +61,13 @@ logger = logging.getLogger(__name__)
 
 
 class Ask(NamedTuple):
-    """What somebody asks of the sandbox's own endpoint.
-
-    Attributes
-    ----------
-    method, rest
-        The method, and what its path says behind the place, such as a checkpoint's name.
-    query, body
-        The parameters of the address, and the JSON object that was sent.
-    request_id
-        Of its answer, and of the event that it leaves.
-    """
+    """What somebody asks of the sandbox's own endpoint."""
 
     method: str
-    rest: str
+    rest: str  # of the path, behind the place, such as a checkpoint's name
     query: dict[str, str]
     body: dict[str, Any]
-    request_id: str
+    request_id: str  # of its answer, and of the event that it leaves
 
 
 Answer = Callable[[Ask], dict[str, Any]]

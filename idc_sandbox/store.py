@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import secrets
@@ -24,7 +23,7 @@ from urllib.parse import quote
 
 import orjson
 
-from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, check_seconds, is_disk_full
 from idc_sandbox.packaged import packaged_text
 
 logger = logging.getLogger(__name__)
@@ -93,22 +92,14 @@ def now(connection: sqlite3.Connection) -> float:
 
 def advance_clock(connection: sqlite3.Connection, seconds: Any) -> float:
     """Move the sandbox's clock ahead and return by how many seconds it is ahead now. Writes."""
-    if not _is_number(seconds) or not 0 <= seconds <= _LONGEST_ADVANCE_S:
-        raise validation_error(
-            f"advance_s must be a number of seconds from 0 to {_LONGEST_ADVANCE_S:.0f}, found {seconds!r}. "
-            'To go back to the machine\'s time, send {"reset": true}.'
-        )
-    return _set_offset(connection, clock_offset_s(connection) + float(seconds))
+    back = ' To go back to the machine\'s time, send {"reset": true}.'
+    ahead = check_seconds("advance_s", seconds, _LONGEST_ADVANCE_S, back)
+    return _set_offset(connection, clock_offset_s(connection) + ahead)
 
 
 def reset_clock(connection: sqlite3.Connection, offset_s: Any = 0) -> None:
     """Put the sandbox's clock back to the machine's, or to `offset_s` seconds ahead of it. Writes."""
-    longest_s = clock_offset_s(connection)
-    if not _is_number(offset_s) or not 0 <= offset_s <= longest_s:
-        raise validation_error(
-            f"offset_s must be a number of seconds from 0 to {longest_s}, found {offset_s!r}."
-        )
-    _set_offset(connection, offset_s)
+    _set_offset(connection, check_seconds("offset_s", offset_s, clock_offset_s(connection)))
     # What was made while the clock was further ahead lasts as long as its rule says, from now.
     moment = (now(connection),)
     for table in _SPANS:
@@ -122,10 +113,6 @@ def reset_clock(connection: sqlite3.Connection, offset_s: Any = 0) -> None:
             f"UPDATE {table} SET {column} = ?1 + {ahead} WHERE {column} > ?1 + {ahead}",  # noqa: S608
             moment,
         )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _set_offset(connection: sqlite3.Connection, offset_s: float) -> float:
@@ -354,13 +341,7 @@ _Row = Sequence[Any]
 
 
 class _EventFile:
-    """Events of calls that changed nothing, a line each: a file outlives the process, and needs no fsync.
-
-    Attributes
-    ----------
-    rows
-        Those with a number above `after`, oldest first: the number of an event, and its other columns.
-    """
+    """Events of calls that changed nothing, a line each: a file outlives the process, and needs no fsync."""
 
     def __init__(self, path: Path, *, after: int) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -369,6 +350,7 @@ class _EventFile:
         if self._size < len(text):  # a power cut may leave a torn line
             os.ftruncate(self._file, self._size)
         rows = [row for line in text[: self._size].splitlines() if (row := _read_row(line)) is not None]
+        # Oldest first: the number of an event, and its other columns.
         self.rows: list[_Row] = [row for row in rows if row[0] > after]
         self._taken = 0
 

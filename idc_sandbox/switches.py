@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 import threading
 import time
@@ -11,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.errors import ServiceError, check_seconds, validation_error
 from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.registry import SERVICES
 
@@ -120,16 +119,6 @@ def _check(name: str, value: Any) -> Any:
                 f"fail_next_assignments holds reasons, each a non-empty text; found {reason!r}."
             )
     return value
-
-
-def check_seconds(name: str, value: Any, longest_s: float) -> float:
-    """Return a number of seconds between 0 and `longest_s`."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not 0 <= value <= longest_s:
-        raise validation_error(
-            f"{name} must be a number of seconds from 0 to {longest_s:g}, found {value!r}."
-        )
-    return float(value)
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from idc_sandbox.athena.kinds import kind_of_statement
 from idc_sandbox.athena.metadata import CATALOG, ENGINE_VERSION, WORKGROUP, require_catalog, require_workgroup
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.errors import ServiceError, parse_json, validation_error
 from idc_sandbox.store import next_number
 from idc_sandbox.wire.registry import Listing, LongListing, operation
 
@@ -92,8 +92,8 @@ def _read_token(token: str | None, query_id: str) -> int:
     if token is None:
         return 0
     try:
-        of_query, place = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, RecursionError):
+        of_query, place = parse_json(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
         of_query, place = None, None
     if of_query != query_id or type(place) is not int or not 0 <= place < 2**63:
         raise validation_error(

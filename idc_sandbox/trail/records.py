@@ -35,24 +35,16 @@ Record = dict[str, Any]
 
 @dataclass
 class Attempt:
-    """A request on its way through the gateway: what its event will say, as far as it is known.
-
-    Attributes
-    ----------
-    service_name, operation_name
-        As boto3 and the API have them; empty until they, and who signed, are known: then there is no event.
-    event
-        Members of the record that only the handler knows; they take the place of those made here.
-    values, answered
-        What the bodies of a JSON service's request and answer say, where that is known already.
-    """
+    """A request on its way through the gateway: what its event will say, as far as it is known."""
 
     request: Request
     rest: RestOperation | None = None
     signature: Signature | None = None
+    # As boto3 and the API have them; empty until they, and who signed, are known: then there is no event.
     service_name: str = ""
     operation_name: str = ""
-    event: Record = field(default_factory=dict)
+    event: Record = field(default_factory=dict)  # what only the handler knows, in place of what is made here
+    # What the bodies of a JSON service's request and answer say, where that is known already.
     values: Record | None = None
     answered: Record | None = None
 
@@ -90,21 +82,11 @@ def is_data_event(request: Request, service_name: str, operation_name: str) -> b
 
 
 class Frame(NamedTuple):
-    """What the events of all such calls have in common: it is made and written as JSON once, not each time.
-
-    Attributes
-    ----------
-    members
-        Of each record.
-    text
-        The members as JSON, without the brace at the end.
-    columns
-        Account, Region and user name, by which events are found.
-    """
+    """What the events of all such calls have in common: it is made, and written as JSON, only once."""
 
     members: Record
-    text: bytes
-    columns: tuple[str, str, str]
+    text: bytes  # the members as JSON, without the brace at the end
+    columns: tuple[str, str, str]  # account, Region and user name, by which events are found
 
 
 def make_frame(attempt: Attempt, identity: Record) -> Frame:

@@ -601,7 +601,6 @@ def test_the_role_of_a_permission_set_is_made_changed_and_deleted(gateway_client
             managed_policy_arns=["arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"],
             customer_managed=[("/p/", "Own")],
             inline_policy=TRUST,
-            tags={"team": "blue"},
         ),
     )
     name = "AWSReservedSSO_Reader_0123456789abcdef"

@@ -80,23 +80,13 @@ class Screen(NamedTuple):
 
 
 class Console:
-    """One visit to the practice console, inside its transaction.
-
-    Attributes
-    ----------
-    visit, context
-        The request, and the transaction as who is at the console.
-    role_name
-        The permission set's name; empty: the sandbox's own administrator.
-    refusal
-        What was refused of the form that was sent; the page is shown again with it.
-    """
+    """One visit to the practice console, inside its transaction."""
 
     def __init__(self, visit: Visit, context: Context, role_name: str = "") -> None:
         self.visit = visit
-        self.context = context
-        self.role_name = role_name
-        self.refusal: Refusal | ServiceError | None = None
+        self.context = context  # of who is at the console
+        self.role_name = role_name  # the permission set's; empty: the sandbox's own administrator
+        self.refusal: Refusal | ServiceError | None = None  # of the form that was sent, shown again with it
 
     @property
     def problem(self) -> str:

@@ -44,8 +44,10 @@ def _show_groups(console: Console) -> Response:
 def _take_groups(console: Console) -> Response:
     """Ask before groups are deleted, and delete them when it was confirmed."""
     group_ids = require_ticked(console, "group", "group")
-    if console.form.get("act") != "delete":
-        return _confirm_deletion(console)
+    return _delete(console, group_ids) if console.form.get("act") == "delete" else _confirm_deletion(console)
+
+
+def _delete(console: Console, group_ids: list[str]) -> Response:
     names = [_described(console, one)["DisplayName"] for one in group_ids]
     if to_type := _to_type(console, group_ids, names):
         require_typed(console, to_type)
@@ -145,11 +147,7 @@ def _take_group(console: Console) -> Response:
     """Delete the group, or remove members."""
     group_id = console.part("group_id")
     if console.form.get("act") == "delete":
-        name = _described(console, group_id)["DisplayName"]
-        if to_type := _to_type(console, [group_id], [name]):
-            require_typed(console, to_type)
-        console.call_store("DeleteGroup", GroupId=group_id)
-        return console.go("/groups", "group-deleted", name)
+        return _delete(console, [group_id])
     user_ids = require_ticked(console, "user", "user")
     names = names_of(users_of(console), user_ids, "UserId", "UserName")
     memberships = memberships_of(console, group_id)

@@ -111,13 +111,7 @@ class PermissionSet:
             self.call("PutPermissionsBoundaryToPermissionSet", PermissionsBoundary=policies.boundary)
 
     def provision_everywhere(self) -> str:
-        """Bring all accounts that have the set up to date, as saving in the console does.
-
-        Returns
-        -------
-        str
-            How the name of the notice ends that says what became of it.
-        """
+        """Bring all accounts that have the set up to date; return how the name of the notice of it ends."""
         # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtosessionduration.html
         if not self.accounts():
             return ""

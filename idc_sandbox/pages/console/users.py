@@ -63,8 +63,10 @@ def _devices_in_words(console: Console, user_id: str) -> str:
 def _take_users(console: Console) -> Response:
     """Ask before users are deleted, and delete them when it was confirmed."""
     user_ids = require_ticked(console, "user", "user")
-    if console.form.get("act") != "delete":
-        return _confirm_deletion(console)
+    return _delete(console, *user_ids) if console.form.get("act") == "delete" else _confirm_deletion(console)
+
+
+def _delete(console: Console, *user_ids: str) -> Response:
     if len(user_ids) > 1:
         require_typed(console, "Delete")
     names = [_described(console, one)["UserName"] for one in user_ids]
@@ -160,12 +162,6 @@ def _set_status(status: str) -> Callable[[Console, str], Response]:
         return console.go(f"/users/{user_id}", f"user-{status}d")
 
     return act
-
-
-def _delete(console: Console, user_id: str) -> Response:
-    name = _described(console, user_id)["UserName"]
-    console.call_store("DeleteUser", UserId=user_id)
-    return console.go("/users", "user-deleted", name)
 
 
 def _reset_password(console: Console, user_id: str) -> Response:
