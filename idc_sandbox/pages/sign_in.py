@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -80,17 +81,19 @@ def show_message(visit: Visit) -> Response:
 
 def registration_forms(context: Context, user_id: str) -> dict[str, Any]:
     """Return what each form needs; a kind that cannot be registered has its reason instead. Writes."""
-    values: dict[str, Any] = {"registration": None, "picture": "", "options": None, "reasons": []}
+    registration, no_app = _or_reason(devices.pending_registration, context, user_id)
+    options, no_key = _or_reason(devices.registration_options, context, user_id)
+    picture = qr_code(registration.uri) if registration else ""
+    reasons = [reason for reason in (no_app, no_key) if reason]
+    return {"registration": registration, "picture": picture, "options": options, "reasons": reasons}
+
+
+def _or_reason(make: Callable[[Context, str], Any], context: Context, user_id: str) -> tuple[Any, str]:
+    """Return what a user's device needs, or why it cannot be used."""
     try:
-        values["registration"] = devices.pending_registration(context, user_id)
-        values["picture"] = qr_code(values["registration"].uri)
+        return make(context, user_id), ""
     except Refusal as refusal:
-        values["reasons"].append(refusal.message)
-    try:
-        values["options"] = devices.registration_options(context, user_id)
-    except Refusal as refusal:
-        values["reasons"].append(refusal.message)
-    return values
+        return None, refusal.message
 
 
 def _step_values(context: Context, sign_in_id: str, seen: SignIn) -> dict[str, Any]:
@@ -100,10 +103,8 @@ def _step_values(context: Context, sign_in_id: str, seen: SignIn) -> dict[str, A
     if seen.page != "mfa" or "webauthn" not in seen.device_kinds:
         return {}
     user_id = flow.person_at(context, sign_in_id, seen.page).user_id
-    try:
-        return {"options": devices.authentication_options(context, user_id), "why_not": ""}
-    except Refusal as refusal:
-        return {"options": None, "why_not": refusal.message}
+    options, why_not = _or_reason(devices.authentication_options, context, user_id)
+    return {"options": options, "why_not": why_not}
 
 
 # The sign-in: one address, which shows whatever step is next; each step's form has an address below it.

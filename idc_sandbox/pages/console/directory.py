@@ -132,6 +132,14 @@ def require_typed(console: Console, wanted: str) -> None:
         raise validation_error(f"Type {wanted} to confirm.")
 
 
+def matching_or_ticked(
+    console: Console, identities: list[Identity], kind: str, *names: str
+) -> list[Identity]:
+    """Return the users or groups that a form looks for, and those that are ticked in it already."""
+    kept, found = ticked(console, kind), matching(identities, console.form.get("find", ""), *names)
+    return [one for one in identities if one[f"{kind.capitalize()}Id"] in kept or one in found]
+
+
 def matching(identities: list[Identity], looked_for: str, *names: str) -> list[Identity]:
     """Return those with the looked for text in one of their values, in any case."""
     text = looked_for.strip().casefold()

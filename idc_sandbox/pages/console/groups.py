@@ -15,6 +15,7 @@ from idc_sandbox.pages.console.directory import (
     add_member,
     groups_of,
     matching,
+    matching_or_ticked,
     memberships_of,
     names_of,
     page_of,
@@ -82,7 +83,7 @@ def _show_create(console: Console) -> Response:
     users = readable(partial(users_of, console))
     return console.show(
         "groups-create.html",
-        users=_shown_users(console, list(users.value)),
+        users=matching_or_ticked(console, list(users.value), "user", "UserName", "DisplayName"),
         why_not=users.why_not,
         ticked=ticked(console, "user"),
         form=console.form,
@@ -110,13 +111,6 @@ def _required_name(console: Console) -> str:
 
 def _description(console: Console) -> str | None:
     return str(console.form.get("description", "")).strip() or None
-
-
-def _shown_users(console: Console, users: list[Identity]) -> list[Identity]:
-    """Return the users that are looked for, and those who are ticked already."""
-    kept = set(ticked(console, "user"))
-    found = matching(users, console.form.get("find", ""), "UserName", "DisplayName")
-    return [one for one in users if one["UserId"] in kept or one in found]
 
 
 def _show_group(console: Console) -> Response:
@@ -188,7 +182,7 @@ def _show_add(console: Console) -> Response:
     return console.show(
         "groups-add-users.html",
         group=group,
-        users=_shown_users(console, list(others.value)),
+        users=matching_or_ticked(console, list(others.value), "user", "UserName", "DisplayName"),
         why_not=others.why_not,
         ticked=ticked(console, "user"),
         form=console.form,

@@ -8,14 +8,14 @@ from starlette.responses import Response
 
 from idc_sandbox.api.sso_admin.rules import require_session_duration
 from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.access import permission_sets_by_arn
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
-from idc_sandbox.pages.console.directory import account_names
+from idc_sandbox.pages.console.directory import account_names, require_typed
 from idc_sandbox.pages.console.set_parts import (
     SESSION_DURATIONS,
     WIZARD_SCREENS,
     PermissionSet,
     Policies,
-    all_permission_sets,
     checked_settings,
     chosen_boundary,
     chosen_policies,
@@ -43,15 +43,15 @@ _SKELETON = """{
 
 def show_permission_sets(console: Console) -> Response:
     """Show the list, or those that a search finds."""
-    wanted, problem, found = console.query("search").strip(), "", []
+    wanted, problem, sets = console.query("search").strip(), "", dict[str, dict[str, Any]]()
     try:
-        found = [(one, one.describe()) for one in all_permission_sets(console)]
+        sets = permission_sets_by_arn(console)
     except ServiceError as denied:
         problem = denied.message
     found = [
-        (one, shown)
-        for one, shown in sorted(found, key=lambda pair: pair[1]["Name"].casefold())
-        if wanted.casefold() in f"{shown['Name']} {one.arn}".casefold()
+        (PermissionSet(console, arn), shown)
+        for arn, shown in sets.items()
+        if wanted.casefold() in f"{shown['Name']} {arn}".casefold()
     ]
     return console.show(
         "permission-sets.html",
@@ -65,9 +65,8 @@ def show_permission_sets(console: Console) -> Response:
 def take_permission_sets(console: Console) -> Response:
     """Lead to the page that deletes the set that was chosen."""
     chosen = console.form.get("chosen", "")
-    for one in all_permission_sets(console):
-        if one.path == chosen:
-            return console.go(f"{one.path}/delete")
+    if chosen in [PermissionSet(console, arn).path for arn in console.list_sso("ListPermissionSets")]:
+        return console.go(f"{chosen}/delete")
     raise validation_error("Choose the permission set to delete in the first column.")
 
 
@@ -314,8 +313,7 @@ def take_set_delete(console: Console) -> Response:
     """Delete the set when its name is typed."""
     one = _this(console)
     name = one.describe()["Name"]
-    if console.form.get("typed", "") != name:
-        raise validation_error(f"Type the name {name} to confirm, in the same upper and lower case.")
+    require_typed(console, name)
     one.call("DeletePermissionSet")
     return console.go(_SETS, "permission-set-deleted", name)
 

@@ -11,6 +11,7 @@ from idc_sandbox.api.sso_admin.permission_sets import MAXIMUM_POLICIES, policy_n
 from idc_sandbox.api.sso_admin.provisioning import NOT_LATEST
 from idc_sandbox.api.sso_admin.rules import require_tags
 from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.access import permission_sets_by_arn
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import filled_rows
 from idc_sandbox.pages.visits import duration_words
@@ -122,12 +123,6 @@ class PermissionSet:
                 raise
             return "-but-outdated"  # what was saved stays: too many provisionings are outstanding
         return "-and-provisioned"
-
-
-def all_permission_sets(console: Console) -> list[PermissionSet]:
-    """Return all permission sets, in no order."""
-    arns = console.list_sso("ListPermissionSets")
-    return [PermissionSet(console, arn) for arn in arns]
 
 
 class Policies(NamedTuple):
@@ -258,7 +253,7 @@ def require_set_name(console: Console, name: str) -> None:
         raise validation_error("Permission set name: type one.")
     _require_fit("Name", name, "use at most 32 letters, digits and + = , . @ - _, and no spaces.")
     try:
-        names = {one.describe()["Name"] for one in all_permission_sets(console)}
+        names = {one["Name"] for one in permission_sets_by_arn(console).values()}
     except ServiceError:
         return  # they may not be read: creating the set will say what else is wrong
     if name in names:

@@ -28,7 +28,7 @@ _ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
 class Fields:
     """What the fields of a form hold: what was typed where it was refused, else what is stored."""
 
-    def __init__(self, console: Console, stored: Mapping[str, str | Sequence[str]]) -> None:
+    def __init__(self, console: Console, stored: Mapping[str, str | bool | Sequence[str]]) -> None:
         self._form = console.form if console.problem else None
         self._stored = stored
 
@@ -42,7 +42,8 @@ class Fields:
         """Tell whether a box is ticked."""
         if self._form is not None:
             return value in self._form.getlist(name)
-        return value in self._stored.get(name, ())
+        stored = self._stored.get(name, ())
+        return stored if isinstance(stored, bool) else value in stored
 
 
 def write_console_setting(console: Console, name: str, **values: Any) -> None:

@@ -246,7 +246,7 @@ def _show_authentication(console: Console) -> Response:
 
 def _show_standard(console: Console) -> Response:
     """Show whether users that an API made get a one-time password by mail."""
-    return _show_setting(console, "standard.html", "standard_authentication", _standard_fields)
+    return _show_setting(console, "standard.html", "standard_authentication")
 
 
 def _take_standard(console: Console) -> Response:
@@ -258,7 +258,7 @@ def _take_standard(console: Console) -> Response:
 
 def _show_mfa(console: Console) -> Response:
     """Show the settings of multi-factor authentication."""
-    return _show_setting(console, "mfa.html", "multi_factor_authentication", _mfa_fields)
+    return _show_setting(console, "mfa.html", "multi_factor_authentication")
 
 
 def _take_mfa(console: Console) -> Response:
@@ -302,7 +302,7 @@ def _take_sessions(console: Console) -> Response:
 
 
 def _show_setting(
-    console: Console, template: str, name: str, fields_of: Callable[[dict[str, Any]], dict[str, Any]]
+    console: Console, template: str, name: str, fields_of: Callable[[dict[str, Any]], dict[str, Any]] = dict
 ) -> Response:
     """Show the form of a setting; a line instead where the identity source has no such setting."""
     setting = console.settings()[name]
@@ -310,19 +310,8 @@ def _show_setting(
     return show_form(console, template, _SECOND_TAB, is_there=setting is not None, fields=fields, **_LABELS)
 
 
-def _standard_fields(setting: dict[str, Any]) -> dict[str, Any]:
-    return {"send_email_otp": ["yes"] if setting["send_email_otp"] else []}
-
-
-def _mfa_fields(setting: dict[str, Any]) -> dict[str, Any]:
-    manage = ["yes"] if setting["users_manage_own_devices"] else []
-    return setting | {"users_manage_own_devices": manage}
-
-
 def _session_fields(setting: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        name: ["yes"] if setting[name] else [] for name in ("user_background_enabled", "kiro_extended")
-    }
+    fields = dict(setting)
     for name in _SESSIONS:
         length = duration_of(setting[name])
         same = (choice for choice in _CHOICES if duration_of(choice) == length)

@@ -17,11 +17,10 @@ from idc_sandbox.api.identity_store.profiles import ENTERPRISE, attributes_of, p
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
-    Identity,
     add_member,
     groups_of,
     keeps_passwords,
-    matching,
+    matching_or_ticked,
     names_of,
     readable,
     ticked,
@@ -252,7 +251,9 @@ def _show_step(console: Console, step: str) -> Response:
         deliveries=_DELIVERIES if keeps_passwords(console) else {},
         sections=OPTIONAL,
         primary=PRIMARY,
-        groups=_shown_groups(console, list(groups.value)) if groups else [],
+        groups=matching_or_ticked(console, list(groups.value), "group", "DisplayName", "Description")
+        if groups
+        else [],
         chosen=names_of(list(groups.value), ticked(console, "group"), "GroupId", "DisplayName")
         if groups
         else "",
@@ -263,12 +264,6 @@ def _show_step(console: Console, step: str) -> Response:
         chosen_groups=[("group", group_id) for group_id in ticked(console, "group")],
         crumbs=(("Users", f"{ROOT}/users"),),
     )
-
-
-def _shown_groups(console: Console, groups: list[Identity]) -> list[Identity]:
-    kept = set(ticked(console, "group"))
-    found = matching(groups, console.form.get("find", ""), "DisplayName", "Description")
-    return [one for one in groups if one["GroupId"] in kept or one in found]
 
 
 def _delivery(console: Console) -> str:
