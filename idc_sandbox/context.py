@@ -167,6 +167,12 @@ class AwsServices(Protocol):
         """Return temporary keys of an IAM user, or None when the account has no such user. Writes."""
 
 
+def administrator_of(double: AwsServices) -> Caller:
+    """Return the IAM user that opens the sandbox, as a caller."""
+    account_id, (key, _) = double.management_account_id, double.administrator_credentials()
+    return Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
+
+
 @dataclass(frozen=True)
 class Context:
     """One request inside its transaction."""

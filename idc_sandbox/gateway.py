@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import switches
-from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
+from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature, administrator_of
 from idc_sandbox.errors import (
     DISK_FULL,
     FORM_CONTENT_TYPE,
@@ -215,9 +215,7 @@ class Gateway:
         # pydantic comes with the console: only who uses it waits for that, not every start of the sandbox.
         from idc_sandbox.api import console  # noqa: PLC0415
 
-        account_id = self.double.management_account_id
-        key, _ = self.double.administrator_credentials()
-        caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
+        caller = administrator_of(self.double)
         self._settle(caller, region)
         with self.store.transaction() as connection:
             context = replace(self._context(connection, caller, region), site_url=self.site_url)

@@ -196,7 +196,6 @@ _ROOTS = ("/start", "/authorize", "/v1/authorize")
 _METHODS = ("GET", "HEAD", "POST")
 _SIGNED_HEADERS = {"authorization", "x-amz-target", "x-amz-date", "x-amz-content-sha256"}
 _SIGNED_PARAMETERS = {"x-amz-signature", "x-amz-credential", "awsaccesskeyid", "signature"}
-_CONTROL = "/_sandbox/"
 _NO_PROXY = (
     "{} was not reached: nothing leaves this machine with the sandbox's environment. For other hosts use a "
     "terminal without it, or unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, in lower case too.\n"

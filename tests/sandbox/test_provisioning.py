@@ -86,7 +86,6 @@ def test_the_role_is_made_as_the_permission_set_says(center, admin, group):
         "customer_managed": [("/team/", "Deploy")],
         "inline_policy": INLINE,
         "permissions_boundary_arn": READ_ONLY,
-        "tags": {},
     }
 
 

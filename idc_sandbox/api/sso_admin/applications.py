@@ -18,7 +18,7 @@ from idc_sandbox.api.sso_admin.rules import (
     OF_PRINCIPAL,
     delete_tags,
     parameter_mismatch,
-    principal_of,
+    principal_in,
     put_tags,
     request_hash,
     require_principal,
@@ -341,7 +341,7 @@ def list_application_assignments_for_principal(context: Context, request: dict[s
     rows = context.rows(
         f"SELECT application_assignment.* FROM application_assignment JOIN application"  # noqa: S608  ours
         f" USING (application_arn) WHERE {OF_PRINCIPAL}",
-        **principal_of(request),
+        **principal_in(request),
     )
     found = [row for row in rows if wanted in (None, row["application_arn"])]
     return Listing(found, _assignment_order, _shown_assignment)

@@ -23,7 +23,7 @@ from idc_sandbox.api.sso_admin.rules import (
     assignment_key,
     find_permission_set,
     principal_exists,
-    principal_of,
+    principal_in,
     requests_in_progress,
     require_known_account,
     require_not_delegated,
@@ -424,7 +424,7 @@ def list_account_assignments_for_principal(context: Context, request: dict[str, 
             f"{management_account_id!r}, not from {context.caller.account_id!r}. ListAccountAssignments "
             "works for a delegated administrator."
         )
-    rows = context.rows(f"SELECT * FROM account_assignment WHERE {OF_PRINCIPAL}", **principal_of(request))  # noqa: S608
+    rows = context.rows(f"SELECT * FROM account_assignment WHERE {OF_PRINCIPAL}", **principal_in(request))  # noqa: S608
     if not rows:
         require_principal(context, request["InstanceArn"], request)
     account_id = (request.get("Filter") or {}).get("AccountId")

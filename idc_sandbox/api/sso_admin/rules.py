@@ -156,7 +156,7 @@ OF_PRINCIPAL = """
 """
 
 
-def principal_of(request: dict[str, Any]) -> dict[str, str]:
+def principal_in(request: dict[str, Any]) -> dict[str, str]:
     """Return the values of `OF_PRINCIPAL`."""
     return {name: request[name] for name in ("InstanceArn", "PrincipalType", "PrincipalId")}
 

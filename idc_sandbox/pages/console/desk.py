@@ -18,7 +18,7 @@ from starlette.responses import Response
 from idc_sandbox.api import console as console_api
 from idc_sandbox.api.instance_rules import is_administrator, visible_instances
 from idc_sandbox.api.portal import issue_role_credentials
-from idc_sandbox.context import IDENTITY_CENTER, Caller, Context, Signature
+from idc_sandbox.context import IDENTITY_CENTER, Caller, Context, Signature, administrator_of
 from idc_sandbox.errors import Request, ServiceError, access_denied, not_found
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import (
@@ -189,7 +189,7 @@ class Console:
         if not (is_delegate and operation_name.startswith(("List", "Describe"))):
             return caller
         require_permission(double, caller, f"organizations:{operation_name}")
-        return _administrator(self.context)
+        return administrator_of(double)
 
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
@@ -382,14 +382,8 @@ def _seal_of(visit: Visit) -> str:
     return f"console-role {visit.browser}"
 
 
-def _administrator(context: Context) -> Caller:
-    account_id = context.double.management_account_id
-    key, _ = context.double.administrator_credentials()
-    return Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
-
-
 def _as_administrator(visit: Visit, context: Context) -> Console:
-    return Console(visit, _in_region(replace(context, caller=_administrator(context))))
+    return Console(visit, _in_region(replace(context, caller=administrator_of(context.double))))
 
 
 def _as_role(visit: Visit, context: Context, key: str) -> Console | None:
