@@ -14,9 +14,9 @@ from idc_sandbox.wire.models import Shape, refuse_violations, service_model, vio
 ENTERPRISE = "aws:identitystore:enterprise"  # the one extension of a user's profile: SCIM's enterprise user
 # The model has the shape of their values, and not those of the extension and of the manager in it.
 _TEXT = {"shape": "SensitiveStringType"}
-_TEXTS = ("employeeNumber", "costCenter", "organization", "division", "department")
+_TEXT_ATTRIBUTES = ("employeeNumber", "costCenter", "organization", "division", "department")
 _MANAGER = {"type": "structure", "members": dict.fromkeys(("value", "displayName", "$ref"), _TEXT)}
-_MEMBERS = {**dict.fromkeys(_TEXTS, _TEXT), "manager": {"shape": "Manager"}}
+_MEMBERS = {**dict.fromkeys(_TEXT_ATTRIBUTES, _TEXT), "manager": {"shape": "Manager"}}
 _MORE_SHAPES = {"Enterprise": {"type": "structure", "members": _MEMBERS}, "Manager": _MANAGER}
 
 
