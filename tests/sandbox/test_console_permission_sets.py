@@ -384,7 +384,7 @@ def test_the_list_says_what_is_provisioned_and_deletes_one(place, administrator,
     assert administrator.heading == "Delete permission set"
     for typed in ("", "auditors", "Billing"):
         administrator.send("/delete", typed=typed)
-        assert "Type the name Auditors" in administrator.message
+        assert administrator.message == "Problem: Type Auditors to confirm."
         assert administrator.page.status_code == 400
     administrator.send("/delete", typed="Auditors")
     assert administrator.message == "The permission set Auditors is deleted."
