@@ -67,6 +67,10 @@ def put_off_import(name: str, *functions: str) -> None:
     sys.modules[name] = placeholder
 
 
+# httpx's command line, and a way to TLS that botocore only looks at: a tenth of a second each.
+NEEDLESS_MODULES = ("httpx._main", "urllib3.contrib.pyopenssl")
+
+
 @contextmanager
 def without_modules(*names: str) -> Iterator[None]:
     """Let modules that libraries can do without be missing while the libraries are imported."""

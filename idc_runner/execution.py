@@ -190,18 +190,20 @@ class Execution:
     passes_on: tuple[type[BaseException], ...] = ()
     current: str = ""
     leak_search: LeakSearch = field(init=False)
+    _events: EventFollower = field(init=False)
     _until_executed: ExitStack = field(init=False)
     _executed: threading.Event = field(init=False, default_factory=threading.Event)
     _command_forks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.leak_search = LeakSearch(self.folder)
+        self._events = EventFollower(self.folder / "events.jsonl", self.progress.event)
 
     def carry_out(self) -> RunOutcome:
         """Execute the notebooks until one fails or a signal comes; a run never ends without a report."""
         signal_number = None
         try:
-            with ExitStack() as self._until_executed, Meanwhile() as meanwhile:
+            with ExitStack() as self._until_executed, Meanwhile() as meanwhile, self._events:
                 self._until_executed.callback(self._executed.set)
                 self._execute_all(meanwhile)
         except KeyboardInterrupt as interruption:
@@ -261,8 +263,10 @@ class Execution:
         start = time.monotonic()
         result = partial(notebook_result, self.folder, order.notebook.name, mode=self.prepared.mode)
         try:
-            with EventFollower(self.folder / "events.jsonl", self.progress.event):
+            try:
                 failure = self.engine.execute(order)
+            finally:
+                self._events.catch_up()
         except KeyboardInterrupt:
             interrupted = NotebookFailure("Interrupted", "the run was asked to end")
             stopped = result(wall_s=time.monotonic() - start, failure=interrupted)

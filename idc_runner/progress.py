@@ -153,6 +153,7 @@ class EventFollower:
         self._on_event = on_event
         self._offset = path.stat().st_size if path.exists() else 0
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="event-follower", daemon=True)
 
     def __enter__(self) -> EventFollower:
@@ -163,14 +164,16 @@ class EventFollower:
         self._ended.set()
         self._thread.join()
 
+    def catch_up(self) -> None:
+        """Hand over what was written until now."""
+        with self._lock:
+            for entry in json_objects(self._new_lines()):
+                self._on_event(entry)
+
     def _follow(self) -> None:
         while not self._ended.wait(_PERIOD_S):
-            self._hand_over()
-        self._hand_over()  # what was written between the last look and the end
-
-    def _hand_over(self) -> None:
-        for entry in json_objects(self._new_lines()):
-            self._on_event(entry)
+            self.catch_up()
+        self.catch_up()  # what was written between the last look and the end
 
     def _new_lines(self) -> bytes:
         if not self._path.exists():

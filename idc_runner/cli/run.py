@@ -13,7 +13,7 @@ import typer
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.identifiers import first_of
 from idc_aws.project import project_folder, runs_folder, work_folder
-from idc_runner import kept_for_good
+from idc_runner import NEEDLESS_MODULES, kept_for_good, without_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ def run(
 
     try:
         with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
-            with kept_for_good():
+            with kept_for_good(), without_modules(*NEEDLESS_MODULES):
                 from idc_runner.run import RunRequest, run_lesson  # noqa: PLC0415
 
             request = RunRequest(

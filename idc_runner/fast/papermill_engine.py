@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from papermill.engines import Engine
+from papermill.engines import Engine, NotebookExecutionManager
 from papermill.exceptions import PapermillException
 
 ENGINE_NAME = "identity-center-fast"
+
+
+def look_ahead(nb: Any) -> None:
+    """Look through a notebook as its first save will: what was looked at once is remembered."""
+    import nbformat  # noqa: PLC0415 -- papermill imports all engines, also for those who use none of them
+
+    from idc_runner.outputs import notebook_text  # noqa: PLC0415
+
+    NotebookExecutionManager(nb, progress_bar=False).notebook_start()  # without a path it writes nothing
+    notebook_text(json.loads(nbformat.writes(nb)))
 
 
 class PapermillFastEngine(Engine):
@@ -17,6 +28,7 @@ class PapermillFastEngine(Engine):
     def execute_notebook(cls, nb: Any, *arguments: Any, forked_run: Any = None, **options: Any) -> Any:
         """Execute a notebook that papermill has read; one of a process of its own waits until it may."""
         if forked_run is not None:
+            look_ahead(nb)
             forked_run.wait()
         return super().execute_notebook(nb, *arguments, forked_run=forked_run, **options)
 

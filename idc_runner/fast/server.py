@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from idc_runner import kept_for_good, without_modules
+from idc_runner import NEEDLESS_MODULES, kept_for_good, without_modules
 from idc_runner.fast.messages import Lines, Object, receive_order
 
 _END_S = 3.0  # for forks that are asked to end, before they are made to
@@ -212,8 +212,6 @@ LATER_MODULES = (
 )
 # What the kit's own code starts as processes: their forks find it imported.
 STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")
-# httpx's command line, and a way to TLS that botocore only looks at: a tenth of a second each.
-_LEFT_OUT = ("httpx._main", "urllib3.contrib.pyopenssl")
 _REHEARSAL = ("a = 1", "print(a)")
 
 
@@ -223,7 +221,7 @@ def preload() -> None:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     with kept_for_good():
-        with without_modules(*_LEFT_OUT):
+        with without_modules(*NEEDLESS_MODULES):
             for name in (*MODULES, *STARTED_MODULES):
                 importlib.import_module(name)
         gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen

@@ -29,3 +29,13 @@ def test_what_was_there_before_is_not_told_again(tmp_path):
     with EventFollower(path, seen.append), path.open("a", encoding="utf-8") as file:
         file.write('{"n": 2}\n')
     assert seen == [{"n": 2}]
+
+
+def test_who_must_not_wait_catches_up_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("idc_runner.progress._PERIOD_S", PATIENCE_S)
+    path, seen = tmp_path / "events.jsonl", []
+    with EventFollower(path, seen.append) as follower:
+        for number in (1, 2):
+            path.write_text("".join(f'{{"n": {n}}}\n' for n in range(number)), "utf-8")
+            follower.catch_up()
+            assert seen == [{"n": n} for n in range(number)]

@@ -9,11 +9,12 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from papermill.engines import papermill_engines
+from papermill.engines import NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillException, PapermillExecutionError
 from tiny_notebooks import write_notebook
 
-from idc_runner.fast.papermill_engine import ENGINE_NAME, PapermillFastEngine
+from idc_runner import outputs
+from idc_runner.fast.papermill_engine import ENGINE_NAME, PapermillFastEngine, look_ahead
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,3 +76,19 @@ def test_an_error_ends_it_as_ever(tmp_path):
 def test_a_time_limit_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(PapermillException, match="leave the execution timeout out"):
         execute(tmp_path, "1", execution_timeout=5)
+
+
+def test_what_was_looked_at_ahead_is_remembered_by_the_first_save_and_nothing_is_written(
+    tmp_path, monkeypatch
+):
+    looks = []
+    look = outputs._scrubbed_cell
+    monkeypatch.setattr(outputs, "_scrubbed_cell", lambda *given: looks.append(1) or look(*given))
+    notebook = papermill.iorw.load_notebook_node(str(write_notebook(tmp_path, "05_x", "a = 1", "print(a)")))
+    before = sorted(tmp_path.rglob("*"))
+    look_ahead(notebook)
+    assert (len(looks) >= 2, sorted(tmp_path.rglob("*"))) == (True, before)
+    looks.clear()
+    path = outputs.scrubbed_path(tmp_path / "out.ipynb")
+    NotebookExecutionManager(notebook, output_path=path, progress_bar=False).notebook_start()
+    assert (looks, (tmp_path / "out.ipynb").exists()) == ([], True)
