@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
+from forked_engines import ForkedEngine
 from front_door_harness import FrontDoor, MachineTime
 from operation_calls import note, promised_by, recorded_calls
 from page_visitor import Place, Visitor
@@ -44,6 +45,15 @@ def docs_name_this_test_rightly(request):
             f"docs/operations.md says that this test calls {left}, and it does not: "
             "make the page anew with tools/operations_page.py"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines_are_forks():
+    """Have Athena's queries of a gateway in this process run by forks; a sandbox of its own starts Pythons."""
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(os, "pidfd_open"):
+            patch.setattr("idc_sandbox.athena.queue.Engine", ForkedEngine)
+        yield
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def house(tmp_path_factory):
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_query_without_an_end_is_ended(house, name):
     queries: Queries = house.clients.gateway.queries
-    queries.longest_s = 2.0
+    queries.longest_s = 1.0
     try:
         status = house.run(ENDLESS[name])["Status"]
     finally:
