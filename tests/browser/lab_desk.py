@@ -30,6 +30,12 @@ _SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+# JupyterLab draws planets that turn until it is there, and at each change of theme, which takes a second.
+_WITHOUT_SPLASH = """
+    const style = new CSSStyleSheet();
+    style.replaceSync('#jupyterlab-splash { display: none; }');
+    document.adoptedStyleSheets = [style];
+"""
 _RUN = """([command, limit]) => {
     const late = new Promise((_, no) => setTimeout(() => no(new Error(command + ' takes too long')), limit));
     return Promise.race([window.jupyterapp.commands.execute(command), late]).then(() => null);
@@ -55,6 +61,15 @@ _CUT_OFF = """panels => panels.flatMap(panel => {
 })"""
 
 
+def open_page_of_lab(page: Page, url: str) -> None:
+    """Open JupyterLab in a page, and wait until it is all there."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(_WITHOUT_SPLASH)
+    page.goto(f"{url}?token={TOKEN}")
+    page.wait_for_function("window.jupyterapp !== undefined")
+    page.evaluate("window.jupyterapp.restored.then(() => null)")
+
+
 class Lab:
     """``idc lab`` in a clone of the kit, on the learner's copy of the notebooks, with a sandbox of its own.
 
@@ -74,10 +89,7 @@ class Lab:
             path.write_text(json.dumps(values))
         self._clone = CloneLab(folder)
         self.page: Page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.page.goto(f"{self._clone.url('lab')}?token={TOKEN}")
-        self.page.wait_for_function("window.jupyterapp !== undefined")
-        self.page.evaluate("window.jupyterapp.restored.then(() => null)")
+        open_page_of_lab(self.page, self._clone.url("lab"))
 
     def stop(self) -> None:
         self.page.close()

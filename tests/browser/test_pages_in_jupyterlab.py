@@ -11,7 +11,7 @@ from pathlib import Path
 import pyotp
 import pytest
 from kit_lab import TOKEN, KitLab
-from patience import PATIENCE_MS
+from lab_desk import open_page_of_lab
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 from scene import PASSWORD, Scene
 
@@ -65,12 +65,9 @@ def desk(tmp_path_factory, chromium: Browser) -> Iterator[Desk]:
         name_mary(scene)
         lab = KitLab(folder, BASE_URL)
         context = chromium.new_context(viewport={"width": 1500, "height": 950})
-        context.set_default_timeout(PATIENCE_MS)
         page, complaints = context.new_page(), []
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{lab.url('lab')}?token={TOKEN}")
-        page.wait_for_function("window.jupyterapp !== undefined")
-        page.evaluate("window.jupyterapp.restored.then(() => null)")
+        open_page_of_lab(page, lab.url("lab"))
         yield Desk(lab, scene, page, complaints)
         context.close()
         lab.stop()

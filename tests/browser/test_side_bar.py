@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from accessibility import WHOLE_BODY, violations_in
-from kit_lab import TOKEN, CloneLab
-from lab_desk import IDLE
-from patience import PATIENCE_MS
+from kit_lab import CloneLab
+from lab_desk import IDLE, open_page_of_lab
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from idc_runner.working_copy import SUMMARY
@@ -36,11 +35,7 @@ class Desk:
     def __init__(self, folder: Path, chromium: Browser) -> None:
         self.lab = CloneLab(folder)
         self.page: Page = chromium.new_page(viewport=SIZE)
-        self.page.set_default_timeout(PATIENCE_MS)
-        first = self.lab.url("lab/tree/notebooks/00_start_here.ipynb")
-        self.page.goto(f"{first}?token={TOKEN}")
-        self.page.wait_for_function("window.jupyterapp !== undefined")
-        self.page.evaluate("window.jupyterapp.restored.then(() => null)")
+        open_page_of_lab(self.page, self.lab.url("lab/tree/notebooks/00_start_here.ipynb"))
         self.bar: Locator = self.page.get_by_role("navigation", name="The lesson")
         self.is_at("00")
 
