@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import shutil
@@ -18,6 +19,11 @@ MEMORY = Path("/dev/shm")
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def search_for_garbage_seldom() -> None:
+    """Have the search for garbage come after more objects than usual: it took a fifth of the tests' time."""
+    gc.set_threshold(50_000, 10, 5)
 
 
 def write_to_memory() -> None:
@@ -40,6 +46,7 @@ def listen_to_signals() -> None:
             signal.signal(number, usual)
 
 
+search_for_garbage_seldom()
 write_to_memory()
 keep_byte_code()
 listen_to_signals()
@@ -61,6 +68,22 @@ def pytest_collection(session):
             sys.path.insert(0, str(file.parent))  # as pytest does
         with contextlib.suppress(Exception, pytest.skip.Exception):  # what is wrong, the collection says
             importlib.import_module(file.stem)
+
+
+def pytest_collection_finish(session):
+    """Let the search for garbage pass over what stays: thousands of tests, and what they have imported."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def libraries_make_once():
+    """Spare the tests what is made anew each time: a seventh of a client's cost, and half of a command's."""
+    from made_once import make_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        make_once(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

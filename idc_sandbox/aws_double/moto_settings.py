@@ -70,10 +70,16 @@ def _policy_id(policy_arn: str) -> str:
     return f"ANPA{base64.b32encode(digest).decode()[:17]}"
 
 
+@functools.cache
+def _document(policy_arn: str) -> str:
+    return json.dumps(_definitions()[policy_arn][1]["Document"])
+
+
 def restore_aws_policy(account_id: str, policy_arn: str) -> AWSManagedPolicy:
     """Return an account's own copy of one of AWS's policies, as yet unattached."""
     name, data = _definitions()[policy_arn]
-    policy = AWSManagedPolicy.from_data(name, account_id, "aws", data)
+    policy = AWSManagedPolicy.from_data(name, account_id, "aws", {**data, "Document": None})
+    policy.versions[0].document = _document(policy_arn)  # moto writes it anew for each account
     policy.id = _policy_id(policy_arn)  # moto's is random, and would shift the ids drawn after it
     return policy
 

@@ -49,7 +49,7 @@ def docs_name_this_test_rightly(request):
 
 @pytest.fixture(scope="session", autouse=True)
 def engines_are_forks():
-    """Have Athena's queries of a gateway in this process run by forks; a sandbox of its own starts Pythons."""
+    """Have forks run the queries of a gateway in this process; a sandbox of its own starts Pythons."""
     with pytest.MonkeyPatch.context() as patch:
         if hasattr(os, "pidfd_open"):
             patch.setattr("idc_sandbox.athena.queue.Engine", ForkedEngine)

@@ -374,8 +374,10 @@ def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, folde
 
 def test_what_was_begun_and_killed_is_executed_in_another_process(engine, folder):
     order, pid = begin(engine, folder)
+    ((waiting, _),) = [one for one in engine._begun if one[0]._output == order.output]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: is_gone(pid))
+    until(lambda: not waiting._answers.is_open())  # the preloaded process has seen it too
+    assert is_gone(pid)
     assert engine.execute(order) is None
     assert printed(code_cells(order.output)) != [f"{pid}\n"]
 
