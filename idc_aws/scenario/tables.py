@@ -146,10 +146,12 @@ def _is_before_headers(cells: Sequence[str]) -> bool:
 
 
 def _delimiter(text: str, kind: str) -> str:
-    def known(delimiter: str) -> tuple[int, int]:
+    def known(delimiter: str) -> tuple[int, int, bool]:
         rows = csv_rows(text, delimiter, lambda *_: None)
         headers = next((cells for _, cells in rows if not _is_before_headers(cells)), [])
-        return sum(1 for header in headers if _fields_of(kind, header)), len(headers)
+        # The header of one column says nothing: its delimiter is the one that no value holds.
+        is_one_column = len(headers) == 1 and all(len(cells) < 2 for _, cells in rows)
+        return sum(1 for header in headers if _fields_of(kind, header)), len(headers), is_one_column
 
     return max(DELIMITERS, key=known)
 

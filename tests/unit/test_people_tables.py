@@ -5,7 +5,7 @@ import io
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from idc_aws.errors import InvalidValueError, ParametersError
@@ -374,6 +374,8 @@ ASSIGNMENTS = st.lists(
 
 
 @given(users=USERS, groups=GROUPS, assignments=ASSIGNMENTS, delimiter=st.sampled_from(",;\t"))
+@example(users=[], groups=[{"display_name": "0,"}], assignments=[], delimiter=";")  # one column
+@example(users=[], groups=[{"display_name": "a;"}, {"display_name": "b"}], assignments=[], delimiter=",")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_scenario_comes_back_from_its_tables(tmp_path_factory, users, groups, assignments, delimiter):
     spellings = {}
