@@ -43,15 +43,19 @@ _RUN_WHERE_COLOURS_ARE_NEW = """async ([outputs, options, known]) => {
         return `${one.tagName} ${color} ${fontSize} ${fontWeight} ${textShadow} ${textDecoration}`;
     };
     const isText = node => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    let plain = null;
     for (const one of document.querySelectorAll(outputs.split(',').map(each => `${each} *`).join())) {
         if (one.matches('input, select, textarea') || Array.from(one.childNodes).some(isText)) {
+            // Of what is disabled axe reads no colours: it may be all that is new, so a plain text is read.
+            if (!plain && one.matches('h1, h2, p, th, td') && one.checkVisibility()) plain = one;
             const key = `${letters(one)} in ${letters(one.parentElement)} on ${background(one)}`;
             if (!known.includes(key) && !found.has(key) && one.checkVisibility()) found.set(key, one);
         }
     }
     const seen = Array.from(found.keys());
     if (!seen.length) return [seen, {violations: []}];
-    return [seen, await axe.run({include: Array.from(found.values())}, options)];
+    const include = plain ? [plain, ...found.values()] : Array.from(found.values());
+    return [seen, await axe.run({include}, options)];
 }"""
 
 
