@@ -142,6 +142,7 @@ def test_reserved_user_names_are_refused(directory, name):
         {"Birthdate": "19900228"},
         {"Extensions": {"aws:identitystore:other": {}}},
         {"Extensions": {"aws:identitystore:enterprise": {"salary": "1"}}},
+        {"Extensions": {"aws:identitystore:enterprise": []}},
         {"Extensions": {"aws:identitystore:enterprise": {"costCenter": 4711}}},
         {"Extensions": {"aws:identitystore:enterprise": {"manager": "bo"}}},
         {"Extensions": {"aws:identitystore:enterprise": {"manager": {"value": ""}}}},

@@ -76,7 +76,7 @@ def profile_of(noun: str, request: dict[str, Any]) -> dict[str, Any]:
     extensions = request.get("Extensions") or {}
     if noun == "User" and require_extension_names(extensions):
         extension = _canonical(attributes_of(noun)[ENTERPRISE], extensions[ENTERPRISE], ENTERPRISE)
-        profile |= {"Extensions": {ENTERPRISE: extension}} if extension else {}
+        profile |= {} if extension is None else {"Extensions": {ENTERPRISE: extension}}
     check_profile(noun, profile)
     return profile
 
@@ -160,7 +160,7 @@ def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
         _write(inner, rest, value)
         if not inner:
             del container[first]
-    elif value in (None, {}):
+    elif value is None:
         container.pop(first, None)
     else:
         container[first] = value
@@ -183,11 +183,15 @@ def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]
 
 
 def _canonical(shape: Shape, value: Any, path: str) -> Any:
-    """Return a document with its names spelt as in the model; what is no object or list stays as it is."""
+    """Return a document with its names spelt as in the model, or None where it says nothing.
+
+    What is not of its shape stays as it is: the model's check says so.
+    """
     if shape.type_name == "structure" and isinstance(value, dict):
         named = {_spell(name, shape.members, path): inner for name, inner in value.items()}
         written = {name: _canonical(shape.members[name], inner, path) for name, inner in named.items()}
-        return {name: inner for name, inner in written.items() if inner not in (None, {})}
+        return {name: inner for name, inner in written.items() if inner is not None} or None
     if shape.type_name == "list" and isinstance(value, list):
-        return [_canonical(shape.member, item, path) for item in value]
+        inner = shape.member
+        return [_canonical(inner, one, path) or {} if isinstance(one, dict) else one for one in value]
     return value
