@@ -20,7 +20,7 @@ from typing import Any
 from idc_aws.connection import Connection
 from idc_aws.errors import CredentialsError, RunFailedError, SandboxError
 from idc_aws.project import VERSIONS_VARIABLE
-from idc_aws.sandbox import run_module
+from idc_aws.sandbox import call_sandbox, run_module
 from idc_aws.signin.commands import Command, has_echo, run_command, start_at_terminal
 from idc_aws.signin.config_file import read_config
 from idc_aws.signin.login import token_file
@@ -252,7 +252,7 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
 def terminal_of(state_folder: str | None, *, use_command_line: bool = True) -> Terminal:
     """Return the terminal of the sandbox with a state folder; None: the standing one. Makes its HOME."""
     arguments = ["env", "--json", *(("--state", state_folder) if state_folder else ())]
-    done = run_module("idc_sandbox", arguments, timeout_s=_PROGRAM_TIMEOUT_S)
+    done = call_sandbox(arguments)
     if done.returncode != 0:
         raise SandboxError(f"the sandbox does not say what a terminal needs: {done.stderr.strip()}")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from concurrent.futures import Future
 
 import pytest
 
+from idc_aws.errors import SandboxError
 from idc_aws.signin import terminal
 from idc_aws.signin.terminal import (
     advice,
@@ -97,3 +99,12 @@ def test_a_version_that_is_not_answered_yet_is_not_handed_on(tmp_path, monkeypat
     assert known_versions() == {}
     monkeypatch.setattr(terminal, "_asked", {("/usr/bin/aws", 1, 2): Future()})
     assert known_versions() == {}
+
+
+def test_a_sandbox_that_does_not_say_what_a_terminal_needs_is_told_of_in_words(monkeypatch):
+    def wait_in_vain(module, arguments, *, timeout_s):
+        raise subprocess.TimeoutExpired([module, *arguments], timeout_s)
+
+    monkeypatch.setattr("idc_aws.sandbox.run_module", wait_in_vain)
+    with pytest.raises(SandboxError, match="did not answer within"):
+        terminal.terminal_of(None)
