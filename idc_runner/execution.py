@@ -128,8 +128,25 @@ def record_run(prepared: PreparedRun, folder: Path, state: Path | None, state_id
         sandbox_state_id=state_id,
     )
     write_record(folder, record)
+    return run_variables(folder, state)
+
+
+def run_variables(folder: Path, state: Path | None) -> dict[str, str]:
+    """Return the variables that a run's notebooks get."""
     own_sandbox = {STATE_VARIABLE: str(state)} if state else {}
     return {RUN_FOLDER_VARIABLE: str(folder), INTERACTIVE_VARIABLE: "headless", **own_sandbox}
+
+
+def notebook_order(
+    prepared: PreparedRun,
+    notebook: LessonNotebook,
+    folder: Path,
+    environment: Mapping[str, str],
+    limits: TimeLimits,
+) -> NotebookOrder:
+    """Return what the engine is asked to do of a notebook of a run."""
+    output = folder / "notebooks" / f"{notebook.name}.ipynb"
+    return NotebookOrder(notebook, output, prepared.parameters(notebook, folder), environment, limits)
 
 
 class Summary(Protocol):
@@ -277,12 +294,10 @@ class Execution:
         return result(wall_s=time.monotonic() - start, failure=failure)
 
     def _order(self, notebook: LessonNotebook) -> NotebookOrder:
-        """Return what the engine is asked to do of a notebook."""
-        output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
+        """Return what the engine is asked to do of a notebook; one that signs in gets what was prepared."""
         prepared = known_versions() | self._command_forks if self._signs_in(notebook) else {}
         environment = {**self.environment, **prepared}
-        parameters = self.prepared.parameters(notebook, self.folder)
-        return NotebookOrder(notebook, output, parameters, environment, self.limits)
+        return notebook_order(self.prepared, notebook, self.folder, environment, self.limits)
 
     def _with_leaks(self, failure: NotebookFailure | None) -> NotebookFailure | None:
         """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""

@@ -30,9 +30,11 @@ from idc_runner.execution import (
     Execution,
     PreparedRun,
     RunOutcome,
+    notebook_order,
     prepared_run,
     record_run,
     require_known,
+    run_variables,
     signals_as_exceptions,
 )
 from idc_runner.notebooks import create_run_folder, find_notebooks, select_notebooks
@@ -179,6 +181,9 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"
             stack.enter_context(sandbox_of_its_own(state, organization=request.organization))
+            # It is read while the sandbox, which has only just begun, makes the first look at it wait.
+            first, variables = prepared.notebooks[0], run_variables(folder, state)
+            engine.begin(notebook_order(prepared, first, folder, variables, request.limits))
             connection = require_target(prepared, state)
         else:
             state = None

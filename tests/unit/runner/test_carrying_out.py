@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import threading
+from contextlib import nullcontext
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -14,7 +16,9 @@ from idc_aws.errors import ReceiptError
 from idc_aws.signin.terminal import CommandLine, Terminal
 from idc_runner.execution import FAULT_FILE, signals_as_exceptions
 from idc_runner.fast.engine import open_engine
-from idc_runner.run import RunRequest
+from idc_runner.run import RunRequest, run_lesson
+
+KIT = Path(__file__).parents[3]
 
 WRITES = """\
 from idc_aws.changes import Action, Change
@@ -190,7 +194,7 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(
         ("execute", "10_c"),
     ]
     begun, executed = (order for word, order in engine.asked if order.notebook.name == "10_c")
-    assert begun == executed
+    assert begun == executed, "what was begun would not be used"
     assert len(terminals) == 1, "a terminal's files are written once"
     assert begun.environment["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
     assert not {"VERSIONS", "FORKS"} & engine.asked[0][1].environment.keys()
@@ -213,6 +217,30 @@ def test_a_process_for_the_aws_cli_that_begins_after_the_last_notebook_ends_at_o
     assert (outcome.summary.passed, forks) == (False, [])
     ended.set()
     until(lambda: forks[-1:] == ["closed"])
+
+
+class Place:
+    """A target as far as a run asks it."""
+
+    state_id = "state"
+
+    def __str__(self):
+        return "a sandbox"
+
+
+def test_the_first_notebook_is_begun_while_a_fresh_sandbox_is_looked_at(log, tmp_path, monkeypatch):
+    engine = RecordingEngine()
+    monkeypatch.setattr("idc_runner.run.sandbox_of_its_own", lambda *_given, **_options: nullcontext())
+
+    def look(_prepared, _state):
+        engine.asked.append(("look", None))
+        return Place()
+
+    monkeypatch.setattr("idc_runner.run.require_target", look)
+    run_lesson(RunRequest(KIT, runs=tmp_path, only=("00",), fresh_sandbox=True), log, engine)
+    (first, begun), (second, _), (third, executed) = engine.asked
+    assert (first, second, third) == ("begin", "look", "execute")
+    assert begun == executed, "what was begun would not be used"
 
 
 FAULTS = [
