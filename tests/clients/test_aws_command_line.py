@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -11,9 +12,11 @@ from dataclasses import replace
 import boto3
 import pytest
 from botocore.configloader import load_config
+from patience import PATIENCE_S
 
 from idc_aws.errors import ConfigFileError, CredentialsError, RunFailedError
 from idc_aws.project import FORKS_VARIABLE
+from idc_aws.signin import commands
 from idc_aws.signin.activation import portal_settings, signed_in_person
 from idc_aws.signin.commands import CommandForks
 from idc_aws.signin.config_file import read_config
@@ -115,9 +118,14 @@ def test_a_fork_answers_what_a_program_answers(configured, terminal, monkeypatch
         done = terminal.run(*words, *([] if words == ["--version"] else ["--profile", "practice"]))
         return done.returncode, done.stdout, done.stderr
 
+    begun, fork = [], commands._fork
+    monkeypatch.setattr(commands, "_READY_S", PATIENCE_S)
+    monkeypatch.setattr(commands, "_fork", lambda *order: begun.append(fork(*order)) or begun[-1])
     forked = said()
+    assert all(begun) or FORKS_VARIABLE not in os.environ, "it was a program: the process could not serve it"
     monkeypatch.delenv(FORKS_VARIABLE, raising=False)
     assert forked == said()
+    assert begun[-1] is None
 
 
 def test_a_profile_without_a_region_works_as_in_a_terminal_of_the_lab(configured, terminal, boto_terminal):
