@@ -119,7 +119,7 @@ class StepPanel(Panel):
             self._screen,
             may_apply=self._may_write,
             on_busy=self._busy,
-            note=self.form.unfinished,
+            note=self._unfinished,
             problems=lambda: describe_problems(values),
         )
         self.undo = Actions(
@@ -188,6 +188,9 @@ class StepPanel(Panel):
         self._save.disable(busy and not self._context.opening.is_closed)  # what was typed can still be kept
         for actions in (self.actions, self.undo):
             actions.lock(locked)
+
+    def _unfinished(self) -> str:
+        return self.form.unfinished()  # of the form that is shown: `again` makes another one
 
     def _may_write(self) -> bool:
         return self._step.context.mode == "apply"

@@ -173,6 +173,9 @@ def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
     find(panel, "Shown").value = 1
     again = step.take()
     assert (find(again, "Shown").value, find(again, "Permission set name").value) == (1, "Auditor")
+    find(again, "Add another").click()
+    find(again, "Review").click()
+    assert "No. 3 is still empty and is left out." in texts(again), "of this form, not of the one before"
 
 
 def test_an_empty_list_whose_cell_is_run_again_stays_empty(context):
