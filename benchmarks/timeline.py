@@ -46,7 +46,8 @@ def below(pid: int) -> Iterator[int]:
         return
     for child in children:
         yield child
-        if "idc_runner" in command_of(child):  # the preloaded process, and a notebook's
+        # The preloaded process, a notebook's, and that of which commands of the AWS CLI are forks.
+        if any(name in command_of(child) for name in ("idc_runner", "command_server")):
             yield from below(child)
 
 
