@@ -333,7 +333,14 @@ class Dialogue:
         """Wait until the command ends."""
         self.expect("its end", self.pexpect.EOF)
         said = _CONTROL.sub("", self.child.before or "").strip()
-        if status := self.command.wait(_TIMEOUT_S):
+        try:
+            status = self.command.wait(_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise RunFailedError(
+                f"the AWS CLI closed its terminal and did not end within {_TIMEOUT_S} s: {said[-300:]!r}",
+                remedy="Run the cell again.",
+            ) from error
+        if status:
             raise RunFailedError(f"the AWS CLI ended with status {status}: {said[-300:]!r}")
 
     def _read_menu(self, number: int) -> list[str]:

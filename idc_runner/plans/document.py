@@ -167,7 +167,9 @@ class LessonPlan:
         """Return what the file holds, with its digest."""
         told = {
             "format": FORMAT,
-            **vars(self),
+            "kit": self.kit,
+            "made_at": self.made_at,
+            **{name: value for name, value in vars(self).items() if name != "steps"},  # they come last
             "place": vars(self.place),
             "scenario": vars(self.scenario),
             "widenings": [vars(widening) for widening in self.widenings],

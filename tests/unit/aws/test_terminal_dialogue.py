@@ -11,6 +11,7 @@ import pytest
 from patience import is_gone, until
 
 from idc_aws.errors import RunFailedError
+from idc_aws.signin import terminal
 from idc_aws.signin.profiles import SsoProfile
 from idc_aws.signin.terminal import CommandLine, Terminal, begin_login_of, configure_sso, sso_login
 
@@ -156,3 +157,10 @@ def test_what_fails_at_its_end_is_said(place, tmp_path):
     script = SIGN_IN + "\nprint('the token was refused')\nsys.exit(3)\n"
     with pytest.raises(RunFailedError, match=r"ended with status 3: 'the token was refused'"):
         sso_login(place(script), "practice", answering(tmp_path))
+
+
+def test_who_leaves_the_terminal_and_does_not_end_is_said(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(terminal, "_TIMEOUT_S", 3)
+    leaves = "\nimport os, time\nfor stream in (0, 1, 2):\n    os.close(stream)\ntime.sleep(60)\n"
+    with pytest.raises(RunFailedError, match="closed its terminal and did not end within 3 s"):
+        sso_login(place(SIGN_IN + leaves), "practice", answering(tmp_path))

@@ -47,6 +47,13 @@ def test_a_plan_is_read_as_it_was_written_and_is_its_owners_alone(file):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_plans_file_begins_with_what_it_is_and_its_changes_come_last(file):
+    path, _made = file
+    names = list(json.loads(path.read_text()))
+    assert names[:5] == ["format", "kit", "made_at", "place", "scenario"]
+    assert names[-2:] == ["steps", "digest"]
+
+
 values = st.none() | st.text(max_size=8) | st.lists(st.text(max_size=4), max_size=2)
 states = st.dictionaries(st.text(max_size=4), values, max_size=3)
 
