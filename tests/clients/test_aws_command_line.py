@@ -61,6 +61,13 @@ def richard(house):
 
 
 @pytest.fixture(scope="module")
+def mary(house):
+    """A second person: nobody gives more than two codes of an app in half a minute without a wait."""
+    with signed_in_person(house.run.connection, "mary.major") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
 def terminal(house):
     if find_command_line() is None:
         pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
@@ -279,9 +286,16 @@ def boto_profile(house, richard, boto_terminal):
     return profile
 
 
-def log_in_by_boto3(connection, richard, terminal, profile):
+@pytest.fixture(scope="module")
+def mary_profile(house, mary, boto_terminal):
+    profile = profile_of(house.run.connection, mary, "by-mary")
+    write_profile(boto_terminal.config_file, profile)
+    return profile
+
+
+def log_in_by_boto3(connection, person, terminal, profile):
     login = begin_login(connection, profile.start_url)
-    approval(richard)(login.user_code)
+    approval(person)(login.user_code)
     token = finish_login(connection, login)
     return save_token(terminal.token_folder, profile, login, token)
 
@@ -299,25 +313,25 @@ def test_boto3_resolves_a_sso_session_profile(house, richard, boto_terminal, bot
     assert boto_terminal.call("sts", "get-caller-identity", profile="by-boto3").refusal
 
 
-def test_boto3_login_denied(house, richard, boto_profile):
+def test_boto3_login_denied(house, mary, mary_profile):
     connection = house.run.connection
-    login = begin_login(connection, boto_profile.start_url)
-    approval(richard, allow=False)(login.user_code)
+    login = begin_login(connection, mary_profile.start_url)
+    approval(mary, allow=False)(login.user_code)
     with pytest.raises(CredentialsError, match="AccessDenied"):
         finish_login(connection, login)
 
 
 def test_a_token_is_refreshed_without_a_login_and_kept_for_the_owner(
-    house, richard, boto_terminal, boto_profile
+    house, mary, boto_terminal, mary_profile
 ):
     connection = house.run.connection
-    path = log_in_by_boto3(connection, richard, boto_terminal, boto_profile)
+    path = log_in_by_boto3(connection, mary, boto_terminal, mary_profile)
     first = json.loads(path.read_text())
     with connection.console.clock_ahead(2 * 3600):  # a token lasts an hour
         with pytest.raises(CredentialsError, match="gives no credentials"):
-            role_credentials(connection, boto_terminal, boto_profile)
+            role_credentials(connection, boto_terminal, mary_profile)
         assert refresh_token(connection, boto_terminal.token_folder) == path
-        assert role_credentials(connection, boto_terminal, boto_profile).access_key_id.startswith("ASIA")
+        assert role_credentials(connection, boto_terminal, mary_profile).access_key_id.startswith("ASIA")
     second = json.loads(path.read_text())
     assert {name for name in first if first[name] != second[name]} >= {"accessToken", "refreshToken"}
     assert path.stat().st_mode & 0o077 == 0
@@ -326,9 +340,9 @@ def test_a_token_is_refreshed_without_a_login_and_kept_for_the_owner(
         refresh_token(connection, boto_terminal.token_folder)
 
 
-def test_a_session_that_is_over_cannot_be_refreshed(house, richard, boto_terminal, boto_profile):
+def test_a_session_that_is_over_cannot_be_refreshed(house, mary, boto_terminal, mary_profile):
     connection = house.run.connection
-    log_in_by_boto3(connection, richard, boto_terminal, boto_profile)
+    log_in_by_boto3(connection, mary, boto_terminal, mary_profile)
     with (
         connection.console.clock_ahead(9 * 3600),
         pytest.raises(CredentialsError, match=r"(?s)session in the terminal is over.*as in notebook 10"),
