@@ -1,0 +1,44 @@
+"""What libraries make anew for each call or client, though it is always the same: made once a worker."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import botocore.client
+import botocore.hooks
+import pytest
+import typer.testing
+
+
+def make_once(patch: pytest.MonkeyPatch) -> None:
+    """Keep Typer's commands of `idc`, and of botocore the names of events and a session's client classes."""
+    patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
+    patch.setattr(botocore.hooks.EventAliaser, "_alias_event_name", _names_once())
+    patch.setattr(botocore.client.ClientCreator, "_create_client_class", _classes_once())
+
+
+def _names_once() -> Any:
+    make = botocore.hooks.EventAliaser._alias_event_name
+    names: dict[str, str] = {}
+
+    def alias(self: Any, event_name: str) -> str:
+        if event_name not in names:
+            names[event_name] = make(self, event_name)
+        return names[event_name]
+
+    return alias
+
+
+def _classes_once() -> Any:
+    make = botocore.client.ClientCreator._create_client_class
+    classes = WeakKeyDictionary[Any, dict[str, type]]()
+
+    def create(self: Any, service_name: str, service_model: Any) -> type:
+        of_session = classes.setdefault(self._event_emitter, {})
+        if service_name not in of_session:
+            of_session[service_name] = make(self, service_name, service_model)
+        return of_session[service_name]
+
+    return create
