@@ -21,7 +21,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Protocol
+from typing import IO, Protocol
 
 from idc_aws.project import FORKS_VARIABLE
 
@@ -117,7 +117,7 @@ def run_command(
     words: Sequence[str], *, environment: Mapping[str, str], timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without input; return its exit status and what it said; raises `TimeoutExpired`."""
-    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors, Path(os.devnull).open() as nothing:
+    with _kept() as output, _kept() as errors, Path(os.devnull).open() as nothing:
         streams = (nothing.fileno(), output.fileno(), errors.fileno())
         command = start_command(words, environment=environment, streams=streams)
         try:
@@ -128,6 +128,13 @@ def run_command(
         for file in (output, errors):
             file.seek(0)
         return subprocess.CompletedProcess(words, status, output.read(), errors.read())
+
+
+def _kept() -> IO[str]:
+    """Return a nameless file for what a program says, in memory if possible: keys may be in it."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("said"), "w+")  # noqa: PTH123
+    return TemporaryFile("w+")
 
 
 def start_at_terminal(

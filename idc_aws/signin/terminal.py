@@ -221,12 +221,13 @@ class Terminal:
             return _answer(self.run(*arguments, "--output", "json"))
         # The process finds this very package, wherever it runs; an AWS CLI has its own.
         package = os.pathsep.join(filter(None, (_PACKAGE_FOLDER, os.environ.get("PYTHONPATH"))))
-        call = run_module(
-            "idc_aws.signin.profile_call",
-            arguments,
-            timeout_s=_PROGRAM_TIMEOUT_S,
-            environment={**self.variables, "PYTHONPATH": package},
-        )
+        with _answered_in_time("boto3"):
+            call = run_module(
+                "idc_aws.signin.profile_call",
+                arguments,
+                timeout_s=_PROGRAM_TIMEOUT_S,
+                environment={**self.variables, "PYTHONPATH": package},
+            )
         return _answer(call)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -234,12 +235,18 @@ class Terminal:
         if self.command_line is None:
             raise CredentialsError("there is no AWS CLI v2 here", remedy="Install it; notebook 10 says how.")
         words = [self.command_line.program, *arguments]
-        try:
+        with _answered_in_time("the AWS CLI"):
             return run_command(words, environment=self.variables, timeout_s=_PROGRAM_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise CredentialsError(
-                f"the AWS CLI did not answer within {_PROGRAM_TIMEOUT_S:g} s", remedy="Run the cell again."
-            ) from error
+
+
+@contextmanager
+def _answered_in_time(who: str) -> Iterator[None]:
+    try:
+        yield
+    except subprocess.TimeoutExpired as error:
+        raise CredentialsError(
+            f"{who} did not answer within {_PROGRAM_TIMEOUT_S:g} s", remedy="Run the cell again."
+        ) from error
 
 
 def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -> Terminal:

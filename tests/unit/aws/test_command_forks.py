@@ -341,3 +341,10 @@ def test_kill_9_of_who_started_it_leaves_nothing(cli, tmp_path):
     owner.kill()
     owner.wait()
     until(lambda: is_gone(pid) and is_gone(server))
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files in memory")
+def test_what_a_command_says_is_on_no_disk(cli, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    said = ran(cli, "import os; print(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))")
+    assert said.stdout.split() == ["/memfd:said", "(deleted)"] * 2

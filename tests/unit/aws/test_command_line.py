@@ -8,9 +8,10 @@ from concurrent.futures import Future
 
 import pytest
 
-from idc_aws.errors import SandboxError
+from idc_aws.errors import CredentialsError, SandboxError
 from idc_aws.signin import terminal
 from idc_aws.signin.terminal import (
+    CommandLine,
     advice,
     find_command_line,
     find_command_lines,
@@ -108,3 +109,16 @@ def test_a_sandbox_that_does_not_say_what_a_terminal_needs_is_told_of_in_words(m
     monkeypatch.setattr("idc_aws.sandbox.run_module", wait_in_vain)
     with pytest.raises(SandboxError, match="did not answer within"):
         terminal.terminal_of(None)
+
+
+@pytest.mark.parametrize(("has_one", "who"), [(True, "the AWS CLI"), (False, "boto3")])
+def test_a_call_that_takes_too_long_is_told_of_in_words(monkeypatch, has_one, who):
+    def wait_in_vain(*given, timeout_s, **_more):
+        raise subprocess.TimeoutExpired([*given], timeout_s)
+
+    for name in ("run_command", "run_module"):
+        monkeypatch.setattr(terminal, name, wait_in_vain)
+    command_line = CommandLine("/usr/bin/aws", (2, 15, 0)) if has_one else None
+    place = terminal.Terminal({}, lambda: command_line, "AKIDEXAMPLE")
+    with pytest.raises(CredentialsError, match=f"^{who} did not answer within 120 s"):
+        place.call("sts", "get-caller-identity", profile="practice")
