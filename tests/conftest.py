@@ -70,6 +70,24 @@ def pytest_collection(session):
             importlib.import_module(file.stem)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Have two workers do all that needs a browser: each Chromium costs ten seconds."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.getvalue("dist") != "loadfile":
+        return None
+    browsers = sorted((TESTS / "browser").glob("test_*.py"))
+    together = {str(file.relative_to(TESTS.parent)): f"browser {n % 2}" for n, file in enumerate(browsers)}
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return together.get(file, file)
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_finish(session):
     """Let the search for garbage pass over what stays: thousands of tests, and what they have imported."""
     gc.collect()

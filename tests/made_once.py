@@ -7,15 +7,20 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import botocore.client
+import botocore.endpoint_provider
 import botocore.hooks
+import botocore.httpsession
 import pytest
 import typer.testing
 
 
 def make_once(patch: pytest.MonkeyPatch) -> None:
-    """Keep Typer's commands of `idc`, and of botocore the names of events and a session's client classes."""
+    """Keep Typer's commands, and botocore's names of events, client classes, rules and context of TLS."""
     patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
     patch.setattr(botocore.hooks.EventAliaser, "_alias_event_name", _names_once())
+    patch.setattr(botocore.endpoint_provider, "RuleSet", _rules_once())
+    context = functools.cache(botocore.httpsession.create_urllib3_context)
+    patch.setattr(botocore.httpsession, "create_urllib3_context", context)
     patch.setattr(botocore.client.ClientCreator, "_create_client_class", _classes_once())
 
 
@@ -42,3 +47,16 @@ def _classes_once() -> Any:
         return of_session[service_name]
 
     return create
+
+
+def _rules_once() -> Any:
+    make = botocore.endpoint_provider.RuleSet
+    made: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    def rule_set(rules: Any, partitions: Any, **more: Any) -> Any:
+        key = (id(rules), id(partitions))  # what is kept with it keeps these two apart from others
+        if key not in made:
+            made[key] = (make(rules=rules, partitions=partitions, **more), rules, partitions)
+        return made[key][0]
+
+    return rule_set

@@ -96,7 +96,7 @@ def device_page(address: str) -> str:
 
 
 COMMAND_LINE_TITLE = "aws configure sso"
-_NO_PROFILE = "there is no profile of that name yet: configure it first, as shown above"
+_NO_PROFILE = "no profile has that name: configure one first, as shown above"
 _REFUSALS = (
     ("AccessDenied", "AccessDenied"),
     ("ExpiredToken", "ExpiredToken: these keys have ended"),

@@ -88,7 +88,7 @@ def step(house, monkeypatch):
 def test_a_call_before_the_profile_is_there_is_no_refusal(step):
     step.terminal.config_file.unlink(missing_ok=True)
     answer = step.call("sts", "get-caller-identity")
-    assert answer.text.startswith("… not yet: there is no profile of that name yet")
+    assert answer.text.startswith("… not yet: no profile has that name")
 
 
 def test_a_session_of_others_keeps_its_name_and_the_plan_says_which_one_is_made(step, monkeypatch):

@@ -43,13 +43,15 @@ def switch(commands, **values):
     assert answer.status == 200, answer.data
 
 
-def until_applying(process, step):
-    """Read the progress of a run up to the moment at which a step begins to write."""
+def until_writing(commands, process, step):
+    """Read the progress of a run up to the moment at which a step writes: a receipt of its has begun."""
     told = []
     for line in process.stdout:
         told.append(line)
         if f"{step}: applying" in line:
-            return told
+            receipts = max(commands.runs.glob("2*")) / "receipts.jsonl"
+            until(lambda: receipts.exists() and "\n" in receipts.read_text("utf-8"), "the first receipt")
+            return
     raise AssertionError(f"the run ended before {step} was applied:\n{''.join(told)}")
 
 
@@ -70,7 +72,7 @@ def undo_all(slow):
 
 def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
-    until_applying(process, "permission_sets")
+    until_writing(slow, process, "permission_sets")
     helpers = descendants(process.pid)
     assert len(helpers) >= 2  # the preloaded process and its fork, which runs the notebook
     process.send_signal(signal.SIGINT)
@@ -88,7 +90,7 @@ def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(sl
 
 def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
-    until_applying(process, "permission_sets")
+    until_writing(slow, process, "permission_sets")
     os.kill(min(descendants(process.pid)), signal.SIGKILL)
     told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
@@ -103,7 +105,7 @@ def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow)
 def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
     """The last one here: what it makes stays."""
     process = slow.begin("--only", "05,06")
-    until_applying(process, "permission_sets")
+    until_writing(slow, process, "permission_sets")
     slow.kill_sandbox()
     told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1

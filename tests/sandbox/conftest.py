@@ -80,19 +80,26 @@ def fresh_sandbox(tmp_path) -> Iterator[SandboxProcess]:
     process.stop()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def passwords_take_less_work() -> Iterator[PasswordHasher]:
+    """Hash the passwords of this process with less work; return what hashes them for people."""
+    for_people = passwords._HASHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield for_people
+    passwords._dummy_hash.cache_clear()
+
+
 @pytest.fixture
 def door(tmp_path, monkeypatch) -> Iterator[FrontDoor]:
     """Return the front door of a fresh instance, without moto; for rules of signing in.
 
-    The sandbox's clock stands still until a test moves it, and passwords are hashed with less work.
+    The sandbox's clock stands still until a test moves it.
     """
     monkeypatch.setattr("idc_sandbox.store.time", MachineTime())
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    passwords._dummy_hash.cache_clear()
     door = FrontDoor(tmp_path)
     yield door
     door.store.close()
-    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect
 
 # Calls one operation of every service of botocore, and all of those whose rules look at more than the Region.
 EVERY_SERVICE = """
+import gc
 import botocore.session
 from urllib.parse import urlsplit
 
@@ -67,6 +68,7 @@ def is_special(operation):
     return bool(operation.static_context_parameters or operation.context_parameters
                 or operation.operation_context_parameters or operation.endpoint)
 
+gc.disable()  # half of the time was the search for garbage in models that stay
 session, left, seen = botocore.session.get_session(), set(), 0
 for service in session.get_available_services():
     client = session.create_client(service)

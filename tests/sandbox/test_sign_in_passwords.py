@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import Type, extract_parameters
 from front_door_harness import PASSWORD
 
 from idc_sandbox.sign_in import passwords
@@ -96,6 +97,13 @@ def test_an_unknown_user_costs_as_much_work_as_a_known_one(door, monkeypatch):
         door.do(passwords.verify_password, who, "Wrong-password-1")
     assert len(checks) == 3
     assert len(set(checks)) == 1, "the same parameters"
+
+
+def test_passwords_of_people_are_hashed_with_the_work_that_owasp_asks_for(passwords_take_less_work):
+    kept = extract_parameters(passwords_take_less_work.hash(PASSWORD))
+    assert kept.type is Type.ID
+    assert kept.memory_cost >= 19 * 1024
+    assert kept.time_cost >= 2
 
 
 def test_the_state_file_holds_no_password(door):
