@@ -46,13 +46,11 @@ def switch(commands, **values):
 def until_writing(commands, process, step):
     """Read the progress of a run up to the moment at which a step writes: a receipt of its has begun."""
     told = []
-    for line in process.stdout:
-        told.append(line)
-        if f"{step}: applying" in line:
-            receipts = max(commands.runs.glob("2*")) / "receipts.jsonl"
-            until(lambda: receipts.exists() and "\n" in receipts.read_text("utf-8"), "the first receipt")
-            return
-    raise AssertionError(f"the run ended before {step} was applied:\n{''.join(told)}")
+    while f"{step}: applying" not in "".join(told[-1:]):
+        told.append(process.stdout.readline())
+        assert told[-1], f"the run ended before {step} was applied:\n{''.join(told)}"
+    receipts = max(commands.runs.glob("2*")) / "receipts.jsonl"
+    until(lambda: receipts.exists() and "\n" in receipts.read_text("utf-8"), "the first receipt")
 
 
 def receipts_of(commands):
