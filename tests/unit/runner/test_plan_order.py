@@ -1,4 +1,4 @@
-"""What a plan makes of its steps together: users before their access, settings with their instance."""
+"""What a plan makes of its steps together: users before their access, settings with their instance, names."""
 
 from dataclasses import replace
 
@@ -7,9 +7,12 @@ from plan_tools import planned
 
 from idc_aws.changes import Action
 from idc_aws.desired import USERS_FIRST
+from idc_aws.errors import KitError
+from idc_aws.organization import Account
 from idc_aws.settings import CONSOLE_SETTINGS
+from idc_runner.plans import making
 from idc_runner.plans.document import StepPlan
-from idc_runner.plans.making import _users_first, _with_their_instance
+from idc_runner.plans.making import _account_names, _users_first, _with_their_instance
 
 
 def step(name, *changes, later=""):
@@ -79,3 +82,26 @@ def test_what_goes_with_the_instance_that_the_plan_makes_is_not_said_to_stay():
     _, shown = _with_their_instance((step("instance", INSTANCE), *alone))
     assert shown.later == ""
     assert [one.stays for one in shown.changes] == [(), *[("for good",)] * 4]
+
+
+HOME, OTHER, UNNAMED = "111122223333", "444455556666", "777788889999"
+IN_ACCOUNTS = step("settings", *(planned(Action.CREATE, "any", f"in {one}", {}) for one in (HOME, UNNAMED)))
+
+
+def test_accounts_that_a_plan_names_have_the_names_of_the_organization(monkeypatch):
+    accounts = [Account(HOME, "Home"), Account(OTHER, "Other"), Account(UNNAMED, "")]
+    monkeypatch.setattr(making, "list_accounts", lambda connection: accounts)
+    assert _account_names(None, [IN_ACCOUNTS]) == {HOME: "Home"}
+
+
+def test_who_may_not_list_accounts_gets_the_plan_without_names(monkeypatch):
+    asked = []
+
+    def refuse(connection):
+        asked.append(connection)
+        raise KitError("AccessDeniedException")
+
+    monkeypatch.setattr(making, "list_accounts", refuse)
+    assert _account_names(None, [IN_ACCOUNTS]) == {}
+    assert _account_names(None, [USERS]) == {}
+    assert len(asked) == 1, "no account is named there, and none is asked for"
