@@ -424,6 +424,7 @@ class Store:
         self._depth = 0
         self._notes: list[_Note] = []
         self._changes_kept = 0
+        self._last_number = 0
         try:
             if damage := damage_of(path, was_used=was_used):
                 raise _damaged(path, damage)
@@ -480,11 +481,14 @@ class Store:
 
     def _open_events(self) -> None:
         """Open the file of the events that wait; those that the state has already are left out."""
-        newest = "SELECT ifnull(max(number), 0) FROM trail_event"
-        (self._last_number,) = self._connection.execute(newest).fetchone()
+        self._read_last_number()
         self._beside = _EventFile(self.path.with_name(f"{self.path.name}-events"), after=self._last_number)
         if self._beside.rows:
             self._last_number = self._beside.rows[-1][0]
+
+    def _read_last_number(self) -> None:
+        newest = "SELECT ifnull(max(number), 0) FROM trail_event"
+        (self._last_number,) = self._connection.execute(newest).fetchone()
 
     def _upgrade(self) -> int:
         """Make an older file one of this version, where that is possible, and return its version."""
@@ -539,8 +543,10 @@ class Store:
             if not self._connection.in_transaction:
                 raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
             if self._is_changed():
-                self._add_events([*self._beside.take(), *(note.event for note in self._notes)])
+                rows = self._numbered(self._notes)
+                self._add_events([*self._beside.take(), *rows])
                 self._keep()
+                self._last_number += len(rows)
                 self._notes = []
             else:
                 self._connection.commit()
@@ -569,8 +575,7 @@ class Store:
         system outlives the process.
         """
         with self._lock:
-            self._last_number += 1
-            self._notes.append(_Note((self._last_number, *event), outlives_refusal))
+            self._notes.append(_Note(event, outlives_refusal))
             if not self._depth:
                 self._put_beside()
 
@@ -580,12 +585,17 @@ class Store:
             return
         notes, self._notes = self._notes, []
         try:
-            self._beside.add([note.event for note in notes])
+            self._beside.add(self._numbered(notes))
+            self._last_number += len(notes)
             if len(self._beside.rows) >= _MOST_BESIDE:
                 self._take_in_all()
         except (OSError, sqlite3.Error) as error:
             # On a full disk everything that only reads goes on working.
             logger.warning("what happened was not written into the trail: %s", error)
+
+    def _numbered(self, notes: Sequence[_Note]) -> list[_Row]:
+        """Return events behind the last number: those that were undone, or not written, have taken none."""
+        return [(number, *note.event) for number, note in enumerate(notes, self._last_number + 1)]
 
     def take_in_events(self) -> None:
         """Take the events that wait into this transaction, before the trail is read. Writes."""
@@ -623,6 +633,7 @@ class Store:
                 raise RuntimeError("the state is not copied within a transaction")
             self._take_in_all()
             yield self._connection
+            self._read_last_number()  # it may be another state now
 
     def now(self) -> float:
         """Return the sandbox's time in epoch seconds, in a transaction or between two."""

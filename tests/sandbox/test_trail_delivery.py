@@ -103,6 +103,21 @@ def test_who_stops_the_trail_is_the_last_that_it_delivers(gateway_client, trail)
     assert len(seen["Events"]) == 3
 
 
+@pytest.mark.parametrize("by", ["undone", "went back"])
+def test_who_stops_the_trail_is_delivered_where_events_before_it_are_gone(gateway_client, trail, by):
+    gateway_client.gateway.keep_checkpoint("before")
+    if by == "went back":
+        gateway_client.client("iam").create_user(UserName="ana")
+        gateway_client.gateway.go_back("before")
+    else:
+        with contextlib.suppress(LookupError), gateway_client.store.transaction():
+            gateway_client.store.note(0.0, "111122223333", "us-east-1", "ana", "{}")
+            raise LookupError
+    trail.stop_logging(Name=NAME)
+    gateway_client.switches(trail_delivery_s=0)
+    assert [one["eventName"] for one in delivered(gateway_client)][-1:] == ["StopLogging"]
+
+
 def test_the_bucket_is_missed_where_somebody_deletes_it(gateway_client, trail):
     logs = gateway_client.client("s3", account=gateway_client.member_account_ids()["Log archive"])
     assert [one["Name"] for one in logs.list_buckets()["Buckets"]] == [BUCKET]
