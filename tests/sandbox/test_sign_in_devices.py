@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
+import cbor2
 import pyotp
 import pytest
 from front_door_harness import ORIGIN, RELYING_PARTY_ID, SecurityKey
+from webauthn.helpers import bytes_to_base64url
 
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in import devices
@@ -177,6 +180,19 @@ def test_nonsense_is_refused_without_harm(door, ana, answer):
     refusal = door.refusal(devices.finish_registration, ana, answer)
     assert refusal.code == "device-not-verified"
     assert verify_key(door, ana, key)
+
+
+@pytest.mark.parametrize("key", ["", [], b"", {1: 2, 3: -7}, {1: 3, 3: 1}, 5])
+@pytest.mark.parametrize("form", ["none", "packed", 7])
+def test_a_registration_whose_key_is_none_is_refused(door, ana, key, form):
+    wanted = door.do(devices.registration_options, ana)
+    answer = json.loads(SecurityKey().create(wanted))
+    place = hashlib.sha256(RELYING_PARTY_ID.encode()).digest()
+    data = place + b"\x45" + bytes(20) + b"\x00\x10" + b"x" * 16 + cbor2.dumps(key)
+    kept = cbor2.dumps({"fmt": form, "attStmt": {}, "authData": data})
+    answer["response"]["attestationObject"] = bytes_to_base64url(kept)
+    refusal = door.refusal(devices.finish_registration, ana, json.dumps(answer))
+    assert refusal.code == "device-not-verified"
 
 
 def test_a_key_registered_on_another_page_is_refused(door, ana):
