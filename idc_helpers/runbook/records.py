@@ -8,6 +8,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -317,5 +318,12 @@ class AttestationBook:
         """Return every record of a setting, whatever its values, the newest last."""
         return [entry for entry in (*self._given, *self._recorded()) if entry.setting == setting]
 
-    def _recorded(self) -> list[Attestation]:
-        return [Attestation(**values) for values in read_json_lines(self.path)]
+    def _recorded(self) -> Iterator[Attestation]:
+        """Yield the records; a line that holds none is passed over, and so are a newer kit's fields."""
+        for values in read_json_lines(self.path):
+            known = {name: value for name, value in values.items() if name in _FIELDS_OF_ATTESTATION}
+            with suppress(TypeError):
+                yield Attestation(**known)
+
+
+_FIELDS_OF_ATTESTATION = [field.name for field in fields(Attestation)]
