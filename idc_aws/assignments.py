@@ -363,7 +363,7 @@ class AccountAssignments(Resource):
         principal_id = find_principal_id(self._connection, principal_type, principal_name)
         if principal_id is None:
             raise NotFoundError(
-                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
+                f"there is no {principal_type.lower()} {principal_name!r}; an assignment names it: {key!r}",
                 remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
             )
         permission_set_arn = find_permission_set(self._connection, state["permission_set"])

@@ -26,7 +26,7 @@ from idc_aws.errors import (
     WriteFailedError,
 )
 from idc_aws.files import read_table
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import did_you_mean, identity_center_regions
 from idc_aws.signin.config_file import ConfigFile, config_path, credentials_path, read_config
 
 _LINK = "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html"
@@ -179,6 +179,8 @@ class Failures:
 
     def _explain_refusal(self, error: ClientError, service_name: str, operation_name: str) -> KitError | None:
         code, message = error_code(error), error_message(error)
+        if "scoped to a valid Region" in message:
+            return self._no_such_region()
         kind = _KIND_OF_CODE.get(code, "")
         if code == "ValidationException" and "not supported for account instances" in message:
             kind = "account_instance"
@@ -213,6 +215,18 @@ class Failures:
             )
         return explain_credentials(found, error, self.profile)
 
+    def _no_such_region(self) -> TargetError:
+        return TargetError(
+            f"AWS has no Region {self.region!r}",
+            remedy=f"{self._nearest_region()}Set `region` to the home Region of Identity Center.",
+        )
+
+    def _nearest_region(self) -> str:
+        """Return a question that offers a Region for one that is not known, with a space after it."""
+        regions = identity_center_regions()
+        nearest = "" if self.region in regions else did_you_mean(self.region, regions)
+        return nearest and f"{nearest} "
+
     def misconfigured(self, error: Exception) -> TargetError:
         """Return the error for a setting with which no client can be made."""
         return TargetError(
@@ -226,7 +240,8 @@ class Failures:
             return SandboxError.of_silence(self.endpoint_url, error)
         return TargetError(
             f"AWS does not answer in Region {self.region!r}: {error}",
-            remedy="Check the network, the proxy, and that `region` is a Region of AWS.",
+            remedy=f"{self._nearest_region()}"
+            "Check the network, the proxy, and that `region` is a Region of AWS.",
         )
 
 

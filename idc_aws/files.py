@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -149,8 +150,14 @@ def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = Fa
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise RunFailedError(
             f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}",
-            remedy="Make room, or name another `run_folder`.",
+            remedy=remedy_of_writing(error),
         ) from error
+
+
+def remedy_of_writing(error: Exception) -> str:
+    """Return what to do when a file of a run's folder cannot be written."""
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{'Make room, or name' if is_full else 'Name'} another `run_folder`, where you may write."
 
 
 def read_object(path: Path, *, must_read: bool = False) -> dict[str, Any]:

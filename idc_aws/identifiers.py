@@ -222,6 +222,14 @@ def check_region(text: str) -> str:
     return text
 
 
+@cache
+def identity_center_regions() -> tuple[str, ...]:
+    """Return the codes of AWS's commercial Regions with Identity Center, sorted, as the SDK knows them."""
+    import boto3  # noqa: PLC0415  only who needs it pays for it
+
+    return tuple(sorted(boto3.Session().get_available_regions("sso-admin", partition_name="aws")))
+
+
 def instance_id_of(instance_arn: str) -> str:
     """Return the id of an instance, such as ``"ssoins-7223abcdef012345"``, from its ARN."""
     match = _INSTANCE_ARN.fullmatch(instance_arn)

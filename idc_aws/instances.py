@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cache
 from typing import ClassVar
 
-import boto3
 from typing_extensions import override
 
 from idc_aws.calls import wait_until
@@ -160,9 +158,3 @@ class Instances(OneByOne):
         )
         self._connection.cache.pop("permission_set_names", None)
         self._connection.refresh_instance()
-
-
-@cache
-def identity_center_regions() -> tuple[str, ...]:
-    """Return the codes of AWS's commercial Regions with Identity Center, sorted, as the SDK knows them."""
-    return tuple(sorted(boto3.Session().get_available_regions("sso-admin", partition_name="aws")))

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -178,6 +178,24 @@ def find_sandbox(state_folder: str | Path | None = None) -> SandboxAddress | Non
     except KeyError:  # it never ran, or another version wrote it: its own command line knows more
         return None
     return address if _lives(address.pid) and _proves(address.port, known.get("health_key")) else None
+
+
+def current_state_id(state_folder: str | Path | None = None) -> str:
+    """Return the id of a folder's state, whether its sandbox runs or not; empty where none can be read.
+
+    A sandbox that was reset has another id than before.
+    """
+    database = (Path(state_folder) if state_folder is not None else default_state_folder()) / "sandbox.db"
+    if not database.is_file():
+        return ""
+    import sqlite3  # noqa: PLC0415  only who needs it pays for it
+
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT value FROM metadata WHERE name = 'state_id'").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def _is_ours(folder: Path) -> bool:

@@ -233,7 +233,7 @@ _KINDS = {
 
 
 def _kind_of(value: object) -> str:
-    return _KINDS.get(type(value), f"a {type(value).__name__}")
+    return _KINDS.get(type(value), f"a Python {type(value).__name__}")
 
 
 def _described(location: Location, root: type[BaseModel]) -> str:

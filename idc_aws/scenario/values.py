@@ -56,9 +56,8 @@ class TextRule:
             return text
         wrong = next((character for character in text if not self._allows(character)), None)
         if wrong is not None:
-            named = "a space" if wrong == " " else repr(wrong)
             raise InvalidValueError(
-                f"{shortened(text)} cannot be {self.what}: {named} is not allowed in it",
+                f"{shortened(text)} cannot be {self.what}: {_named(wrong)} is not allowed in it",
                 remedy=f"Allowed are {self.allowed}.",
             )
         return text
@@ -78,6 +77,22 @@ class TextRule:
         if not self.categories:
             limits["pattern"] = f"^({self.characters})*$"
         return {**handler(schema), **limits}
+
+
+_UNSEEN = {
+    " ": "a space",
+    "\n": "a line break",
+    "\t": "a tab",
+    "\u00a0": "a non-breaking space, as copied text often has it,",
+}
+
+
+def _named(character: str) -> str:
+    """Return a character as a message says it; one that nobody sees by its name."""
+    if character in _UNSEEN or character.isprintable():
+        return _UNSEEN.get(character, repr(character))
+    name = unicodedata.name(character, "control character").lower()
+    return f"an invisible character (U+{ord(character):04X}, {name})"
 
 
 def shortened(value: object) -> str:

@@ -78,6 +78,10 @@ def text_of(name: str) -> str:
             f"There are: {', '.join(near)}." if near else "Check the path and the folder that you are in."
         )
         raise refused_yaml(name, None, "there is no such file", remedy) from error
+    except IsADirectoryError as error:
+        inside = sorted(str(path) for path in Path(name).glob("*.y*ml") if path.is_file())
+        remedy = f"Name a file in it: {', '.join(inside)}." if inside else "Name a YAML file."
+        raise refused_yaml(name, None, "is a folder, not a file", remedy) from error
     except UnicodeDecodeError as error:
         raise _not_utf8(name, error) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -17,6 +17,7 @@ from idc_aws.errors import KitError
 from idc_aws.files import read_object, write_whole
 from idc_aws.identity_store import find_principal_ids
 from idc_aws.resource import Resource
+from idc_aws.sandbox import current_state_id
 from idc_aws.scrubbing import clean_values
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.activation import PersonStatus, describe_person
@@ -341,15 +342,26 @@ def remember(context: RunContext, readings: Iterable[StepReading]) -> tuple[Step
         }
         for reading in told
     }
-    now = {"place": place, "was_open": sorted(was_open), "steps": {**known.get("steps", {}), **steps}}
+    now = {
+        "place": place,
+        "state_id": context.receipt_place.state_id,
+        "was_open": sorted(was_open),
+        "steps": {**known.get("steps", {}), **steps},
+    }
     if now != before:
         _write(context.run_folder, now)
     return told
 
 
 def remembered_steps(run_folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return what was written down last, by the step's name: ``state``, ``words`` and ``checked``."""
-    return _remembered(run_folder).get("steps", {})
+    """Return what was written down last, by the step's name: ``state``, ``words`` and ``checked``.
+
+    Nothing when it was written of a sandbox that was reset since.
+    """
+    known = _remembered(run_folder)
+    state_id = known.get("state_id")
+    is_gone = state_id and current_state_id() not in ("", state_id)
+    return {} if is_gone else known.get("steps", {})
 
 
 def _told(reading: StepReading, by_you: set[str]) -> StepReading:

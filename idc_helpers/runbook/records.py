@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.errors import ReceiptError
-from idc_aws.files import APPENDING, append_json_line, append_object, numbered_lines, read_json_lines
+from idc_aws.files import (
+    APPENDING,
+    append_json_line,
+    append_object,
+    numbered_lines,
+    read_json_lines,
+    remedy_of_writing,
+)
 from idc_aws.scrubbing import clean_values, scrub_values
 
 _OLDER_STATE = "older-"  # begins the id of a state that was made before states had ids
@@ -151,7 +158,7 @@ class ReceiptBook:
         except OSError as error:
             raise ReceiptError(
                 f"the receipts file {str(self.path)!r} cannot be written: {error}",
-                remedy="Nothing is changed without a receipt: make room, or name another `run_folder`.",
+                remedy=f"Nothing is changed without a receipt. {remedy_of_writing(error)}",
             ) from error
 
     def read(self) -> list[Receipt]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from idc_aws.access import name_accounts
 from idc_aws.connection import Connection, Place, connect, require_apply_allowed, require_home_region
-from idc_aws.errors import ApplyRefusedError, ClosedRunbookError
+from idc_aws.errors import ApplyRefusedError, ClosedRunbookError, ParametersError, Problem
 from idc_aws.project import RUN_FOLDER_VARIABLE, find_scenario, runs_folder
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
@@ -156,12 +156,17 @@ def open_run(
     notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any
 ) -> RunContext:
     """Return what a notebook's steps need, connected."""
+    given = str(run_folder) or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
+    folder = Path(given).absolute()
+    if folder.exists() and not folder.is_dir():
+        found = f"{str(folder)!r} is a file, not a folder"
+        remedy = "Name a folder; one that is not there is made."
+        raise ParametersError([Problem("the notebook's parameters", None, "run_folder", found, remedy)])
     path = find_scenario(str(scenario_file))  # papermill's -p makes a number of a name of digits
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     require_home_region(connection, scenario.instance.kind)
-    folder = str(run_folder) or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
-    return RunContext(connection, scenario, scenario.mode_or_default, notebook, Path(folder).absolute(), path)
+    return RunContext(connection, scenario, scenario.mode_or_default, notebook, folder, path)
 
 
 def _scenario(path: Path, parameters: dict[str, Any]) -> Scenario:

@@ -1,7 +1,9 @@
+import errno
+
 import pytest
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import append_json_line, read_json_lines, read_once, replaced_file
+from idc_aws.files import append_json_line, read_json_lines, read_once, remedy_of_writing, replaced_file
 
 
 def test_a_file_with_the_longest_name_there_can_be_is_replaced(tmp_path):
@@ -24,7 +26,12 @@ def test_a_run_folder_that_cannot_be_is_said_with_what_to_do(tmp_path, folder):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(RunFailedError, match="cannot be written") as raised:
         append_json_line(tmp_path / folder / "events.jsonl", {})
-    assert "run_folder" in raised.value.remedy
+    assert raised.value.remedy == "Name another `run_folder`, where you may write."
+
+
+def test_room_is_asked_for_only_where_there_is_none():
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert remedy_of_writing(full) == "Make room, or name another `run_folder`, where you may write."
 
 
 def test_a_file_is_read_again_when_it_changes_and_old_answers_are_forgotten(tmp_path):

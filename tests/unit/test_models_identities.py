@@ -101,7 +101,7 @@ def test_two_users_without_email_are_not_alike():
 def test_every_profile_field_is_kept_and_checked(field):
     assert getattr(made_user(**{field: "Straße 1\u3000日本 🙂"}), field) == "Straße 1\u3000日本 🙂"
     assert "1025 characters" in refused_field(field, **{field: "x" * 1025})
-    assert "'\\x00'" in refused_field(field, **{field: "x\x00"})
+    assert "U+0000" in refused_field(field, **{field: "x\x00"})
     assert refused_field(field, **{field: 42}).endswith('Put it in quotes: "42".')
 
 

@@ -180,8 +180,10 @@ def test_json_of_any_depth_in_a_block_ends_no_process(write):
     assert read_yaml(write(f"a: |\n  {text}\n")).data["a"].strip() == text
 
 
-def test_a_folder_is_no_file(tmp_path):
-    assert "cannot be read: Is a directory" in refused(tmp_path)
+def test_a_folder_is_no_file_and_the_files_in_it_are_named(tmp_path):
+    assert "is a folder, not a file. Name a YAML file." in refused(tmp_path)
+    (tmp_path / "mine.yaml").write_text("")
+    assert f"is a folder, not a file. Name a file in it: {tmp_path / 'mine.yaml'}." in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.identifiers import describe_length, read_length
-from idc_aws.instances import identity_center_regions
+from idc_aws.identifiers import describe_length, identity_center_regions, read_length
 from idc_aws.scenario.policies import (
     MOST_POLICY_CHARACTERS,
     inline_policy_size,

@@ -107,3 +107,22 @@ def test_what_aws_surely_refused_is_told_from_what_it_may_have_done(code, attemp
     error = said if told is None else told("in our words")
     error.__cause__ = said if told else None
     assert is_refusal(error) is is_one
+
+
+def test_a_misspelt_region_is_said_to_be_one_and_not_taken_for_a_reset():
+    message = "Credential should be scoped to a valid Region, not 'us-eas-1'."
+    error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "GetCallerIdentity")
+    said = Failures("sandbox", "us-eas-1", endpoint_url="http://127.0.0.1:9").explain(error, "sts", "x")
+    assert isinstance(said, TargetError)
+    assert not isinstance(said, CredentialsError)
+    assert (said.message, said.remedy.partition("?")[0]) == (
+        "AWS has no Region 'us-eas-1'",
+        "Did you mean 'us-east-1'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "asks"), [("eu-wst-1", "Did you mean 'eu-west-1'? Check"), ("eu-west-1", "Check")]
+)
+def test_a_region_that_does_not_answer_on_aws_may_be_misspelt(region, asks):
+    assert Failures("aws", region).unreachable(OSError("no such host")).remedy.startswith(asks)

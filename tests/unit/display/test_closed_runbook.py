@@ -4,7 +4,7 @@ import pytest
 from test_guides import GUIDE
 from test_panels import enabled, find, texts, walk
 
-from idc_aws.errors import ClosedRunbookError, CredentialsError, KitError
+from idc_aws.errors import ClosedRunbookError, CredentialsError, KitError, ParametersError
 from idc_helpers.notebook import runbook
 from idc_helpers.notebook.console_guide import ConsoleGuide
 from idc_helpers.notebook.forms.panels import AttestationPanel
@@ -279,3 +279,12 @@ def test_form_plan_outcome_and_buttons_name_their_place(open_it, target, button,
     monkeypatch.setenv("IDC_INTERACTIVE", "headless")
     assert repr(step.apply()).startswith(f"[{shown}] Done for")
     assert repr(step.wanted()).startswith(f"[{shown}] Wanted for")
+
+
+def test_a_run_folder_that_is_a_file_is_refused_before_anything_is_connected(connections, tmp_path):
+    connections["sandbox"] = AssertionError("connected")
+    (tmp_path / "a.yaml").write_text("", "utf-8")
+    with pytest.raises(
+        ParametersError, match=r"run_folder: '.*a\.yaml' is a file, not a folder\. Name a folder"
+    ):
+        open_runbook("05_permission_sets", run_folder=str(tmp_path / "a.yaml"))

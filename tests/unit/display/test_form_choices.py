@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from test_panels import find, texts, type_in, walk
 
-from idc_aws.instances import identity_center_regions
+from idc_aws.identifiers import identity_center_regions
 from idc_aws.organization import Account
 from idc_aws.scenario.access import PredefinedName
 from idc_aws.scenario.policies import MOST_POLICY_CHARACTERS

@@ -1,5 +1,7 @@
 """What is remembered of the lesson: who made a step so, and what the side bar shows of it."""
 
+import json
+
 import pytest
 
 from idc_helpers.runbook.comparing import Check, CheckResults
@@ -110,3 +112,8 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(context):
     context.run_folder.parent.mkdir(exist_ok=True)
     context.run_folder.write_text("a file", "utf-8")
     assert read(context, StepState.DONE) == ALREADY_SO
+
+
+def test_which_state_of_the_sandbox_was_read_is_written_down(context):
+    read(context, StepState.DONE)
+    assert json.loads((context.run_folder / "lesson.json").read_text("utf-8"))["state_id"] == "first"

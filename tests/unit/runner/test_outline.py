@@ -1,12 +1,15 @@
 """What the side bar is told: every notebook and step in order, and how far each is."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
-from idc_aws.project import RUN_FOLDER_VARIABLE, project_folder
+from idc_aws.project import RUN_FOLDER_VARIABLE, STATE_VARIABLE, project_folder
 from idc_helpers.runbook.lesson import LESSON
 from idc_runner.jupyterlab.outline import outline
+from idc_sandbox.store import Store
 
 
 @pytest.fixture
@@ -85,3 +88,21 @@ def test_the_environments_run_folder_counts(folder, monkeypatch, tmp_path):
     assert not steps_of(folder)[11]["done"]
     (folder / "runs" / "notebooks").rename(tmp_path / "elsewhere")
     assert steps_of(folder)[11]["done"]
+
+
+def test_nothing_is_done_in_a_sandbox_that_was_reset_since(folder, monkeypatch, tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    monkeypatch.setenv(STATE_VARIABLE, str(state))
+    remember(folder, groups={"state": "DONE", "words": "✔ done", "checked": True})
+    path = folder / "runs" / "notebooks" / "lesson.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"state_id": "a" * 32}), "utf-8")
+    told = []
+    for state_id in ("", "a" * 32, "b" * 32):
+        if state_id:
+            Store(state / "sandbox.db").close()
+            with closing(sqlite3.connect(state / "sandbox.db")) as connection, connection:
+                connection.execute("UPDATE metadata SET value = ? WHERE name = 'state_id'", (state_id,))
+        step = steps_of(folder)[11]
+        told.append((step["done"], step["words"]))
+    assert told == [(True, "✔ done"), (True, "✔ done"), (False, "")]
