@@ -71,10 +71,26 @@ def write_whole(path: Path, text: str, errors: str = "strict") -> None:
 def write_explained(
     path: Path, text: str, remedy: str = "Name a file in a folder that you may write."
 ) -> None:
-    """Write a text file whole, and its folder where there is none; says in words why it cannot be."""
+    """Write a text file whole, and its folder where there is none; says in words why it cannot be.
+
+    A pipe, a device or an open file of the process, such as ``/dev/stdout``, is written into.
+    """
     with explained(f"{str(path)!r} cannot be written", remedy):
+        if _is_no_file(path):
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text, "backslashreplace")
+
+
+def _is_no_file(path: Path) -> bool:
+    """Tell whether a path is there and must not be replaced: root could put a file in place of /dev/null."""
+    if os.path.realpath(path.parent).startswith("/proc/"):
+        return True
+    if path.is_symlink() and str(path.readlink()).startswith("/proc/"):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def open_private(path: Path, mode: Literal["a", "w"]) -> TextIO:
@@ -86,6 +102,20 @@ def require_free(paths: Iterable[Path], remedy: str) -> None:
     """Return when none of these files exists."""
     if present := [repr(str(path)) for path in paths if os.path.lexists(path)]:
         raise InvalidValueError(f"there is already: {', '.join(present)}", remedy=remedy)
+
+
+def require_apart(written: Iterable[Path | None], read: Iterable[Path | None] = ()) -> None:
+    """Return when each file that is to be written is another one, and none of those that are read."""
+    taken = {os.path.realpath(path): path for path in read if path is not None}
+    for path in written:
+        if path is None:
+            continue
+        if (other := taken.setdefault(os.path.realpath(path), path)) is not path:
+            raise InvalidValueError(
+                f"{str(path)!r} cannot be written: the command reads or writes {str(other)!r} already, "
+                "which is the same file",
+                remedy="Name another file.",
+            )
 
 
 @contextmanager

@@ -141,8 +141,13 @@ def prepare_run(request: RunRequest) -> PreparedRun:
 
 def chosen_scenario(request: RunRequest) -> tuple[Scenario, Path]:
     """Return the scenario that is asked for, with the command line's values in place of its own; its file."""
-    scenario_file = find_scenario(request.scenario_file, request.work or request.project, request.project)
+    scenario_file = named_scenario(request)
     return _overridden(load_scenario(scenario_file), request), scenario_file
+
+
+def named_scenario(request: RunRequest) -> Path:
+    """Return the file of the scenario that is asked for, which need not exist."""
+    return find_scenario(request.scenario_file, request.work or request.project, request.project)
 
 
 def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:

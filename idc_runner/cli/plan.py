@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from idc_aws.files import write_explained
+from idc_aws.files import require_apart, write_explained
 from idc_aws.project import project_folder, work_folder
 from idc_runner.cli.run import Mask, Only, Out, Parameters, Target, selected_words
 
@@ -62,6 +62,7 @@ def plan(
     from idc_runner.run import people_of_run  # noqa: PLC0415
 
     request = _request(parameters, only, target)
+    require_apart([out, page, markdown], [*_scenario_files(request), rules])
     chosen = read_rules(rules)
     with one_look():
         lesson = read_lesson(request)
@@ -164,6 +165,7 @@ def drift(
     from idc_runner.run import people_of_run  # noqa: PLC0415
 
     request = _request(parameters, only, target, runs)
+    require_apart([page], _scenario_files(request))
     with one_look(is_whole=True):
         lesson = read_lesson(request)
         found = find_drift(lesson, request.runs_folder, is_complete=complete)
@@ -193,3 +195,10 @@ def _request(
         target=target,
         runs=runs,
     )
+
+
+def _scenario_files(request: RunRequest) -> list[Path]:
+    from idc_aws.scenario.reading import scenario_files  # noqa: PLC0415
+    from idc_runner.run import named_scenario  # noqa: PLC0415
+
+    return scenario_files(named_scenario(request))

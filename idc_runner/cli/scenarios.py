@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.files import require_free, write_explained
+from idc_aws.files import require_apart, require_free, write_explained
 from idc_aws.identifiers import counted
 from idc_aws.project import work_folder
 from idc_runner.cli.run import selected_words
@@ -254,6 +254,7 @@ def to_scenario(
             where if folder else "no table is named",
             remedy="Name them: --users people.csv. `idc table template FOLDER` writes empty ones.",
         )
+    require_apart([out], files.values())
     if out and not force:
         require_free([out], _FORCE)
     tables = read_tables(files, parse_mapping(mapping or []))
@@ -290,9 +291,10 @@ def from_scenario(
 
     A cell that a spreadsheet would run as a formula begins with a single quote, which to-scenario removes.
     """
-    from idc_aws.scenario.reading import load_scenario  # noqa: PLC0415
+    from idc_aws.scenario.reading import load_scenario, scenario_files  # noqa: PLC0415
     from idc_aws.scenario.tables import tables_of, write_tables  # noqa: PLC0415
 
+    require_apart((folder / f"{kind}.csv" for kind in KINDS), scenario_files(scenario))
     tables = {kind: rows for kind, rows in tables_of(load_scenario(scenario)).items() if len(rows) > 1}
     if not force:
         require_free((folder / f"{kind}.csv" for kind in tables), _FORCE)

@@ -123,3 +123,26 @@ def opens_to_write(node):
     return name in ("write_text", "write_bytes", "touch") or (
         name in ("open", "fdopen") and bool(modes_given & {"w", "a", "x", "wb", "ab", "xb", "r+b"})
     )
+
+
+def test_what_is_no_file_is_written_into_and_stays(tmp_path):
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as said:
+        link = tmp_path / "link"
+        link.symlink_to(f"/proc/self/fd/{writing}")
+        write_explained(link, "one\n")
+        write_explained(Path(f"/proc/self/fd/{writing}"), "two\n")
+        os.close(writing)
+        assert said.read() == "one\ntwo\n"
+    assert link.is_symlink()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as said:
+        write_explained(pipe, "three\n")
+        assert said.read() == "three\n"
+    assert pipe.is_fifo()
+    with (tmp_path / "all").open("w", encoding="utf-8") as shell:
+        shell.write("before\n")
+        shell.flush()
+        write_explained(Path(f"/proc/self/fd/{shell.fileno()}"), "after\n")
+    assert (tmp_path / "all").read_text("utf-8") == "before\nafter\n"

@@ -56,3 +56,37 @@ def test_what_cannot_be_read_is_refused(idc, tmp_path, monkeypatch, arguments, f
         idc("table", "to-scenario", *arguments, "-o", "out.yaml", catch_exceptions=False)
     assert found in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_and_a_scenario_are_not_written_over_themselves(idc, tmp_path):
+    users, scenario = tmp_path / "users.csv", tmp_path / "groups.csv"
+    users.write_text("user_name,given_name,family_name\nana,Ana,Silva\n", "utf-8")
+    scenario.write_text("groups:\n- display_name: Devs\n", "utf-8")
+    before = users.read_bytes(), scenario.read_bytes()
+    (tmp_path / "link.yaml").symlink_to(users)
+    for out in (str(users), str(tmp_path / "link.yaml"), str(tmp_path / "x" / ".." / "users.csv")):
+        with pytest.raises(InvalidValueError, match=r"already, which is the same file"):
+            idc("table", "to-scenario", str(tmp_path), "-o", out, "--force", catch_exceptions=False)
+    with pytest.raises(InvalidValueError, match=r"groups\.csv' cannot be written"):
+        idc("table", "from-scenario", str(scenario), str(tmp_path), "--force", catch_exceptions=False)
+    assert (users.read_bytes(), scenario.read_bytes()) == before
+
+
+@pytest.mark.parametrize("options", [["--out", "A"], ["--page", "A"], ["--markdown", "A"], ["--out", "B"]])
+def test_a_plan_is_not_written_over_what_it_is_made_from(idc, tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "A").write_text("groups:\n- display_name: Devs\n", "utf-8")
+    (tmp_path / "B").write_text("include: [A]\n", "utf-8")
+    before = (tmp_path / "A").read_text("utf-8"), (tmp_path / "B").read_text("utf-8")
+    with pytest.raises(InvalidValueError, match=f"'{options[1]}' cannot be written: .* the same file"):
+        idc("plan", "-f", "B", *options, catch_exceptions=False)
+    assert ((tmp_path / "A").read_text("utf-8"), (tmp_path / "B").read_text("utf-8")) == before
+
+
+def test_a_plan_and_its_page_are_two_files_and_a_drift_page_is_not_the_scenario(idc, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "A").write_text("groups:\n- display_name: Devs\n", "utf-8")
+    for command in (["plan", "--out", "p.json", "--page", "./p.json"], ["drift", "--page", "A"]):
+        with pytest.raises(InvalidValueError, match="the same file"):
+            idc(command[0], "-f", "A", *command[1:], catch_exceptions=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["A"]
