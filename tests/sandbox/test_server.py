@@ -417,3 +417,19 @@ def test_what_takes_too_long_is_cut_by_the_end(slow_server, monkeypatch):
     slow_server.made.stop()
     slow_server.ended.result(PATIENCE_S)
     assert slow_server.slow.getresponse().status == 500
+
+
+def test_where_a_client_is_it_does_not_say_itself(fresh_sandbox):
+    client = fresh_sandbox.client("iam")
+
+    def pretend(request, **_event):
+        request.headers["X-Forwarded-For"] = "192.0.2.7"
+        request.headers["X-Forwarded-Proto"] = "https"
+
+    client.meta.events.register("before-send", pretend)
+    client.create_user(UserName="ana")
+    found = fresh_sandbox.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateUser"}]
+    )
+    (event,) = [json.loads(one["CloudTrailEvent"]) for one in found["Events"]]
+    assert event["sourceIPAddress"] == "127.0.0.1"
