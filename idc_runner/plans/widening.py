@@ -275,11 +275,17 @@ def _policy_names(state: State) -> list[str]:
 
 def is_administrators(state: State, rules: Rules) -> bool:
     """Tell whether a permission set gives all rights, or the means to take them."""
-    everything = any(
-        "*" in grant.actions and not grant.not_actions and "*" in grant.resources
+    over_iam = any(
+        _gives_all_of_iam(grant) and "*" in grant.resources
         for grant in grants_of(state.get("inline_policy"), "Allow")
     )
-    return everything or any(name in rules.administrators for name in _policy_names(state))
+    return over_iam or any(name in rules.administrators for name in _policy_names(state))
+
+
+def _gives_all_of_iam(grant: Grant) -> bool:
+    """Tell whether a statement allows all of IAM: who may do that takes every other right."""
+    left_out = any(each.partition(":")[0] in ("*", "iam") for each in grant.not_actions)
+    return not left_out and any(pattern_covers(each, "iam:*") for each in grant.actions)
 
 
 def find_widenings(

@@ -128,6 +128,11 @@ def test_a_permission_set_is_compared_with_what_it_was(before, after, rules):
         ({"managed_policies": [ADMINISTRATOR]}, True),
         ({"inline_policy": policy(allow("*", "*"))}, True),
         ({"inline_policy": policy(allow("*", "arn:1"))}, False),
+        ({"inline_policy": policy(allow(["s3:Get*", "iam:*"], "*"))}, True),
+        ({"inline_policy": policy(allow("*:*", "*"))}, True),
+        ({"inline_policy": policy(allow("iam:Get*", "*"))}, False),
+        ({"inline_policy": policy({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"})}, True),
+        ({"inline_policy": policy({"Effect": "Allow", "NotAction": ["IAM:*"], "Resource": "*"})}, False),
         ({"managed_policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, False),
     ],
 )
