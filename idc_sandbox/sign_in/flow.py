@@ -247,7 +247,11 @@ def _send_code(context: Context, row: sqlite3.Row, page: PageName, person: Perso
 def _send_another_code(context: Context, row: sqlite3.Row, _form: FormFields) -> Next:
     if row["page"] == "email-otp":
         return _mail_second_proof(context, row, _require_person(context, row))
-    return _send_code(context, row, row["page"], find_person(context, row["user_name"]))
+    # The name may be another user's by now: what is mailed to them must not open this one's sign-in.
+    person = find_person(context, row["user_name"])
+    is_theirs = person is not None and person.user_id == row["user_id"]
+    is_theirs = is_theirs and _starts_with_mailed_code(context, row, person)
+    return _send_code(context, row, row["page"], person if is_theirs else None)
 
 
 def _is_mailed_code(context: Context, row: sqlite3.Row, form: FormFields) -> bool:

@@ -180,6 +180,28 @@ def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
     assert door.take("one-time-password", sign_in_id, code=new).page == "new-password"
 
 
+@pytest.mark.parametrize("what", ["renamed", "has a password"])
+def test_a_code_is_sent_again_only_to_the_user_whose_sign_in_began(mailing_door, what):
+    door = mailing_door
+    user_id = door.add_person(password=None)
+    sign_in_id = door.begin("ana")
+    before = len(door.do(people.list_messages))
+    if what == "renamed":
+        new_name = [{"AttributePath": "UserName", "AttributeValue": "anna"}]
+        where = {"IdentityStoreId": door.identity_store_id, "UserId": user_id}
+        door.call("identitystore", "UpdateUser", **where, Operations=new_name)
+        address = [{"Value": "other@example.com"}]
+        name = {"GivenName": "Other", "FamilyName": "Test"}
+        where.pop("UserId")
+        door.call("identitystore", "CreateUser", **where, UserName="ana", DisplayName="Ana", Name=name,
+                  Emails=address)  # fmt: skip
+    else:
+        door.do(passwords.set_password, user_id, PASSWORD)
+    door.advance(31)
+    assert door.take("resend-one-time-password", sign_in_id).message == flow.SENT
+    assert len(door.do(people.list_messages)) == before
+
+
 def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
     door = mailing_door
     door.add_person(password=None)
