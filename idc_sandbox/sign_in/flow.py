@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in import devices, passwords
+from idc_sandbox.sign_in import devices, invitations, passwords
 from idc_sandbox.sign_in.people import (
     FormFields,
     MessageKind,
@@ -376,6 +376,7 @@ def _ask_new_password(context: Context, row: sqlite3.Row, _form: FormFields) -> 
 def _take_new_password(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
     person = _require_person(context, row)
     passwords.set_password(context, person.user_id, passwords.chosen_password(form))
+    invitations.drop_links(context, person.user_id)  # a mail from before must not set another one
     return _ask_second_factor(context, row)
 
 

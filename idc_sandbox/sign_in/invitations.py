@@ -152,7 +152,7 @@ def reset_password(
     require_own_passwords(context, person.instance_arn)
     if delivery == "one-time-password":  # the administrator sees it once and passes it on
         require_enabled(person)
-        _drop_links(context, user_id)
+        drop_links(context, user_id)
         return passwords.make_one_time_password(context, user_id)
     if delivery != "email":
         raise refuse("unknown-delivery", delivery=delivery)
@@ -164,7 +164,7 @@ def reset_password(
 
 def _mail_link(context: Context, person: Person, kind: MessageKind, lifetime_s: float) -> Message:
     """Mail a link to choose a password; the user's earlier links open nothing any more. Writes."""
-    _drop_links(context, person.user_id)
+    drop_links(context, person.user_id)
     token, now = new_token(), context.now
     context.insert(
         "invitation",
@@ -178,6 +178,6 @@ def _mail_link(context: Context, person: Person, kind: MessageKind, lifetime_s: 
     return send(context, person, kind, link=f"{LINK_PATH}{token}")
 
 
-def _drop_links(context: Context, user_id: str) -> None:
+def drop_links(context: Context, user_id: str) -> None:
     """Make the links of before useless; used ones stay, so that a second click reads "used"."""
     context.execute("DELETE FROM invitation WHERE user_id = ? AND used_at IS NULL", user_id)

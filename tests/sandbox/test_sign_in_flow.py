@@ -144,6 +144,18 @@ def test_the_code_leaves_at_the_first_sign_in_and_leads_to_a_password(mailing_do
     assert door.enter_password()[1].page == "register-device", "from now on the password is asked for"
 
 
+def test_who_chose_a_password_by_a_mailed_code_has_no_link_of_before_that_sets_another(mailing_door):
+    door = mailing_door
+    user_id = door.add_person(password=None)
+    link = door.do(invitations.invite, user_id).link
+    sign_in_id = door.begin("ana")
+    door.take("one-time-password", sign_in_id, code=door.newest_code())
+    door.take("new-password", sign_in_id, new_password=PASSWORD, confirm_password=PASSWORD)
+    refusal = door.refusal(invitations.accept, link.rpartition("/")[2], f"{PASSWORD}-2")
+    assert refusal.code == "invitation-unknown"
+    assert door.do(passwords.verify_password, user_id, PASSWORD)
+
+
 def test_without_the_setting_nothing_is_mailed(door):
     door.add_person(password=None)
     sign_in_id = door.begin("ana")
