@@ -82,9 +82,25 @@ class Applier:
     ) -> Outcome:
         """Write the plan's changes in order; an empty plan calls nothing that writes."""
         outcome = Outcome(plan)
-        total = len(plan.writes)
-        if total and not self.is_rehearsal:
-            end_look()  # what is looked at before a write is looked at now
+        if self.is_rehearsal:
+            obstacles = self._write(outcome, progress, undoes, goes_on=goes_on)
+        else:
+            if plan.writes:
+                end_look()  # what is looked at before a write is looked at now
+            with _told_what_is_done(outcome):
+                obstacles = self._write(outcome, progress, undoes, goes_on=goes_on)
+        if obstacles:
+            raise _obstacles_left(obstacles)
+        # What is made at the same time ends in any order; people read the plan's.
+        place = {id(change): number for number, change in enumerate(plan.writes)}
+        outcome.done.sort(key=lambda made: place[id(made[0])])
+        return outcome
+
+    def _write(
+        self, outcome: Outcome, progress: Progress, undoes: Callable[[Change], str], *, goes_on: bool
+    ) -> list[KitError]:
+        """Write each change, and return what was in the way where others resume."""
+        plan, total = outcome.plan, len(outcome.plan.writes)
         obstacles: list[KitError] = []
         for kind, changes in groupby(plan.writes, key=lambda change: change.kind):
             started: dict[int, Receipt] = {}
@@ -116,12 +132,25 @@ class Applier:
                     started.clear()
                 else:
                     waiting = {}
-        if obstacles:
-            raise _obstacles_left(obstacles)
-        # What is made at the same time ends in any order; people read the plan's.
-        place = {id(change): number for number, change in enumerate(plan.writes)}
-        outcome.done.sort(key=lambda made: place[id(made[0])])
-        return outcome
+        return obstacles
+
+
+@contextmanager
+def _told_what_is_done(outcome: Outcome) -> Iterator[None]:
+    """Let an error that ends an apply say how much was written before it."""
+    try:
+        yield
+    except CancelledError:
+        raise  # a person's word, which says it
+    except KitError as error:
+        if made := len(outcome.done):
+            are = "is" if made == 1 else "are"
+            words = (
+                f"{made} of {len(outcome.plan.writes)} changes {are} done, with receipts: "
+                "apply again to make the rest."
+            )
+            error.remedy = "\n".join(filter(None, (error.remedy, words)))
+        raise
 
 
 def _failed(error: KitError, started: Mapping[int, Receipt]) -> dict[int, KitError]:

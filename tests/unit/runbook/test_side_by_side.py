@@ -186,3 +186,27 @@ def test_what_was_under_way_when_a_run_was_killed_is_found_and_undone(connection
     assert undo.check().passed
     assert connection.clients.users == {}
     assert set(connection.clients.groups) == there
+
+
+def test_an_apply_that_stops_half_way_says_what_is_done_and_a_rehearsal_does_not(connection, apply, tmp_path):
+    refused = refusal("ValidationException", "CreateUser")
+    refuse(connection, lambda _, name: refused if name == NAMES[-1] else None)
+    with pytest.raises(WriteFailedError) as raised:
+        apply()
+    done = Counter(apply.statuses.values())["done"]
+    assert raised.value.remedy.splitlines()[-1] == (
+        f"{done} of 40 changes are done, with receipts: apply again to make the rest."
+    )
+    book = ReceiptBook(tmp_path / "none.jsonl")
+    rehearsed = Applier({"user": Users(connection)}, book, ORIGIN, is_rehearsal=True)
+    changes = tuple(Change(Action.CREATE, "user", name, None, {"title": "b"}, "") for name in NAMES)
+    with pytest.raises(WriteFailedError) as raised:
+        rehearsed.apply(Plan(changes))
+    assert "changes are done" not in str(raised.value)
+
+
+def test_nothing_is_added_where_nothing_was_done(connection, apply):
+    refuse(connection, lambda *_: refusal("ValidationException", "CreateUser"))
+    with pytest.raises(WriteFailedError) as raised:
+        apply()
+    assert "done, with receipts" not in str(raised.value)
