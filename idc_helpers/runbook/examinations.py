@@ -14,6 +14,7 @@ from idc_aws.identifiers import describe_length, did_you_mean
 from idc_aws.identity_store import find_principal_id, list_group_members, list_principal_names
 from idc_aws.organization import DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
+from idc_aws.scenario.values import shortened
 from idc_aws.settings import KEY, AttributesForAccessControl, ConsoleSettings
 from idc_aws.signin.activation import describe_person
 from idc_aws.signin.config_file import read_config
@@ -100,9 +101,11 @@ def _identity_store(look: Look) -> Examination:
         instance.instance_arn: "that is the ARN of the instance; the identity store has an id of its own",
         instance.owner_account_id: "that is the account which owns the instance",
     }
-    otherwise = f"{look.answer!r} is not it: an id starts with d- and has ten more characters"
+    otherwise = f"{shortened(look.answer)} is not it: an id starts with d- and has ten more characters"
     if look.answer.startswith("d-"):
-        otherwise = f"{look.answer!r} is another one: was the call made in Region {instance.region!r}?"
+        otherwise = (
+            f"{shortened(look.answer)} is another one: was the call made in Region {instance.region!r}?"
+        )
     return _answered(words, False, hints.get(look.answer, otherwise))
 
 
@@ -165,7 +168,7 @@ def _delegate(look: Look) -> Examination:
         is_manager = look.answer == management_account_id(look.connection)
         why = "which needs no delegation" if is_manager else "which may administer nothing here"
         return _answered(words, False, f"that is {accounts[look.answer].name!r}, {why}")
-    found = f"{look.answer!r} is not an account of this organization" if look.answer else _EMPTY
+    found = f"{shortened(look.answer)} is not an account of this organization" if look.answer else _EMPTY
     return _answered(words, False, found)
 
 

@@ -148,6 +148,37 @@ def test_with_the_practice_console_in_front_the_notebook_beside_it_is_where_one_
     desk.go("06 · Groups")
 
 
+_WRITE = """source => {
+    const model = window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel;
+    const before = model.source;
+    model.setSource(source);
+    return before;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("target = sandbox", "Quotes are missing around the text that begins with sandbox"),
+        ("exercise.check(answer=d-b9d057ffaa)", "Quotes are missing around the text that begins with d:"),
+        ("target = \u201csandbox\u201d", "These quotes are curly"),
+        ("target\u00a0= 'sandbox'", "An invisible character is in the cell"),
+        ("exercise.check(answer=012345678901)", "Quotes are missing around the number"),
+        ("exercise.check(answer=9067f1)", "Quotes are missing around a text that begins with a digit"),
+        ("target = 'sandbox", "A quote is missing"),
+    ],
+)
+def test_what_was_typed_or_copied_a_little_wrong_is_said_in_words(desk, source, words):
+    desk.show("exercise.check()")
+    before = desk.page.evaluate(_WRITE, source)
+    desk.command("notebook:run-cell")
+    desk.page.evaluate(_WRITE, before)
+    explained = desk.panel.locator(
+        ".jp-OutputArea-output", has_text="Correct it, and run this cell again"
+    ).first
+    expect(explained).to_contain_text(words)
+
+
 def test_after_a_restart_words_say_which_cell_to_run(desk):
     desk.command("notebook:run-all-cells")
     desk.show(".take()")

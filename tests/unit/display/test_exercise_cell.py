@@ -153,3 +153,13 @@ def test_what_the_second_profile_left_is_found_without_a_terminal(context, monke
     monkeypatch.setattr(examinations, "_membership", lambda _look: (FOUND, (membership,)))
     monkeypatch.setattr(examinations, "sandbox_terminal", lambda _at: pytest.fail("asked of a terminal"))
     assert membership in list_leftovers(context)
+
+
+@pytest.mark.usefixtures("guided")
+@pytest.mark.parametrize(
+    ("answer", "asked"), [(150265473919, "150265473919"), (None, ""), (" d-1 ", "d-1"), (["a"], "['a']")]
+)
+def test_an_answer_of_any_kind_is_looked_at(context, examine, answer, asked):
+    examine(Examination((FOUND,)))
+    TryIt(context, "x", {}).check(answer=answer)
+    assert examine.asked[-1].answer == asked

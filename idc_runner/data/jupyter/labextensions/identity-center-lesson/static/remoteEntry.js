@@ -243,6 +243,19 @@
     }
   }
 
+  // What Python says of a cell that was typed or copied a little wrong, and what to say in its place.
+  const SPELLINGS = [
+    [/invalid character '[\u2018-\u201f\u00ab\u00bb]'/,
+      "**These quotes are curly**, as copied text often has them; Python takes straight ones: `\"text\"`."],
+    [/invalid non-printable character U\+/,
+      "**An invisible character is in the cell**, such as a non-breaking space, as copied text often has it. Type that"
+      + " line again by hand."],
+    [/leading zeros in decimal integer/,
+      "**Quotes are missing** around the number: an account's id is a text, written as `\"012345678901\"`."],
+    [/invalid decimal literal/, "**Quotes are missing** around a text that begins with a digit: write it as `\"text\"`."],
+    [/unterminated string literal/, "**A quote is missing**: a text begins and ends with one, as in `\"text\"`."],
+  ];
+
   // Say in words what to do about a form whose kernel ended before the page was loaded.
   function explainLostForms() {
     for (const output of document.querySelectorAll(".jp-OutputArea-output.jupyter-widgets")) {
@@ -253,14 +266,14 @@
   // Say which cell comes first when a cell misses a name that another one makes, as after a restart.
   function explainMissingName(notebook, cell, error) {
     const name = error?.errorName === "NameError" && /name '(\w+)' is not defined/.exec(error.errorValue || "")?.[1];
-    if (!name) return;
+    if (!name) return void explainQuotes(cell, error);
     const makes = new RegExp(
       `^(?:(?:\\w+\\s*,\\s*)*${name}\\s*(?:,\\s*\\w+\\s*)*(?::[^=\\n]+)?=(?!=)`
       + `|(?:from\\s+\\S+\\s+)?import\\s.*\\b${name}\\b|(?:def|class)\\s+${name}\\b)`, "m");
     const cells = notebook.widgets;
     const sources = cells.map((one) => one.model.sharedModel.getSource());
     const at = cells.findIndex((one, place) => one !== cell && one.model.type === "code" && makes.test(sources[place]));
-    if (at < 0) return;
+    if (at < 0) return void explainQuotes(cell, error);
     const heading = cells.slice(0, at).reverse().map((one, place) => one.model.type === "markdown"
       && /^#+\s+(.*)$/m.exec(sources[at - 1 - place])?.[1]).find(Boolean);
     const line = sources[at].split("\n").find((one) => makes.test(one)) || "";
@@ -268,6 +281,22 @@
     const text = `**\`${name}\` does not exist yet**, for example because the kernel was restarted. The cell that makes`
       + ` it comes first. It is ${where}:\n\n    ${line}\n\nRun that cell, then this one. Or run all cells above`
       + ` this one: menu *Run*, *Run All Above Selected Cell*. (NameError: ${error.errorValue})`;
+    showInstead(cell, text);
+  }
+
+  // Say what is wrong with the quotes of a cell that a person has written in.
+  function explainQuotes(cell, error) {
+    const said = error?.errorValue || "";
+    const name = error?.errorName === "NameError" && /name '(\w+)' is not defined/.exec(said)?.[1];
+    const source = cell.model.sharedModel.getSource();
+    const words = name
+      ? new RegExp(`=\\s*${name}\\b`).test(source)
+        && `**Quotes are missing** around the text that begins with \`${name}\`: a text is written as \`"text"\`.`
+      : error?.errorName === "SyntaxError" && SPELLINGS.find(([pattern]) => pattern.test(said))?.[1];
+    if (words) showInstead(cell, `${words} Correct it, and run this cell again. (${error.errorName}: ${said})`);
+  }
+
+  function showInstead(cell, text) {
     const { outputs } = cell.model;
     const kept = outputs.toJSON().filter((one) => one.output_type !== "error");
     outputs.clear();
