@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
+import re
 import secrets
 import stat
 import threading
@@ -96,6 +98,33 @@ def _is_no_file(path: Path) -> bool:
 def open_private(path: Path, mode: Literal["a", "w"]) -> TextIO:
     """Open a text file to write into it; one that is new is only its owner's to read."""
     return open(path, mode, encoding="utf-8", opener=partial(os.open, mode=0o600))
+
+
+_KINDS_OF_FILE = {
+    b"PK\x03\x04": "an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_MERGE_MARK = re.compile(r"^(<{7}|>{7}) .*", re.MULTILINE)
+
+
+def kind_of_file(content: bytes) -> str:
+    """Return what a file is that should be text in UTF-8 and shows by its first bytes that it is not."""
+    # Without a mark, UTF-16 shows by the zero byte beside each plain letter.
+    without_mark = "UTF-16" if b"\0" in content[:2] else ""
+    return next((kind for start, kind in _KINDS_OF_FILE.items() if content.startswith(start)), without_mark)
+
+
+def unfinished_merge(text: str) -> tuple[int, str, str] | None:
+    """Return the line, in words, and the remedy of a mark that git leaves where two versions differ."""
+    if not (mark := _MERGE_MARK.search(text)):
+        return None
+    said = f"has the mark {mark[0][:60].rstrip()!r} of a merge that nobody has finished"
+    remedy = (
+        "Keep one of the two versions, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>."
+    )
+    return text.count("\n", 0, mark.start()) + 1, said, remedy
 
 
 def require_free(paths: Iterable[Path], remedy: str) -> None:

@@ -198,7 +198,7 @@ def _message_and_remedy(
         return f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".'
     if kind in _SHAPES:
         wanted, remedy = _SHAPES[kind]
-        remedy = remedy.format(value) if is_single else described
+        remedy = remedy.format(value) if is_single else f"{_OF_MANY.get(wanted, '')} {described}".strip()
         return f"{shortened(value)} is {_kind_of(value)}, not {wanted}", remedy
     return f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}", described
 
@@ -222,6 +222,12 @@ _SHAPES = {
 }
 
 
+# What to do where one value is wanted and there are several, or a list and there are keys.
+_OF_MANY = {
+    "a text": "Write one text, without brackets, '-' or keys.",
+    "a list": "Begin each entry of it with '- '.",
+    "a group of keys": "Write keys and values below it, without brackets or '-'.",
+}
 _KINDS = {
     bool: "true or false",
     int: "a number",
@@ -299,12 +305,17 @@ def load_scenario(path: str | Path) -> Scenario:
     scenario, refusals = _checked(file.data, file)
     # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.
     refusals += unknown_person(file.data)
-    reported = {location for location, _ in file.problems}
+    # As texts: what YAML reads as a number, and pydantic names so, is a key that the file has as a text.
+    reported = {_as_texts(location) for location, _ in file.problems}
     problems = [problem for _, problem in file.problems]
-    problems += _problems((one for one in refusals if one.location not in reported), file)
+    problems += _problems((one for one in refusals if _as_texts(one.location) not in reported), file)
     if scenario is None or problems:
         raise ParametersError(in_file_order(problems, file))
     return scenario
+
+
+def _as_texts(location: Location) -> tuple[str, ...]:
+    return tuple(str(step).casefold() for step in location)
 
 
 def _read(path: str | Path) -> YamlFile:

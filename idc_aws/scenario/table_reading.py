@@ -30,6 +30,7 @@ from idc_aws.scenario.yaml_lines import Location
 
 _GROUPS_APART = re.compile(r"[;|\n]")
 _SPOILT = re.compile(r"(?P<rounded>\d(?:[.,]\d+)?E\+?\d+)|[1-9]\d{7,10}", re.IGNORECASE | re.ASCII)
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,9 @@ class _Reading:
             way = (PART_OF[name], name) if kind == "users" and name in PART_OF else (name,)
             self._origins[*place, *way] = (row, name)
             if name != "active" and (value := row[name]):
+                if _ROUNDED.fullmatch(value):
+                    remedy = "Format the column as text, and type the number again."
+                    row.refuse(name, f"{value!r} is a number that a spreadsheet has rounded", remedy)
                 within = held.setdefault(way[0], {}) if len(way) > 1 else held
                 within[name] = value
         return held

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -16,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
-from idc_aws.files import read_table, write_explained
+from idc_aws.files import kind_of_file, read_table, unfinished_merge, write_explained
 from idc_aws.identifiers import cut_list, did_you_mean
 from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.people import Address, Enterprise, Group, User
@@ -25,7 +24,6 @@ from idc_aws.scenario.values import IN_A_FILE
 
 DELIMITERS = ",;\t"
 _SAVE_AS = "Save it as “CSV UTF-8” in your spreadsheet."
-_NOT_TEXT = {b"PK\x03\x04": "an Excel workbook", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 # A spreadsheet runs a cell that begins so: https://owasp.org/www-community/attacks/CSV_Injection
 _RUN = tuple("=+-@\t\r\n＝＋－＠")
 _QUOTE = "'"
@@ -76,10 +74,10 @@ def read_sheet(path: Path, kind: str) -> Sheet:
     text = _text(sheet, path)
     if text is None:
         return sheet
-    delimiter, text, first = _without_sep(text)
+    delimiter, text, first = without_sep(text)
     delimiter = delimiter or _delimiter(text, kind)
     rows = list(csv_rows(text, delimiter, lambda line, *why: sheet.refuse(line, "", *why), first))
-    while rows and _is_before_headers(rows[0][1]):
+    while rows and is_before_headers(rows[0][1]):
         rows.pop(0)
     if not rows:
         if not sheet.problems:
@@ -105,20 +103,24 @@ def _text(sheet: Sheet, path: Path) -> str | None:
         found = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
         sheet.refuse(1, "", f"cannot be read: {found}", "Name a CSV file.")
         return None
-    for start, what in _NOT_TEXT.items():
-        if content.startswith(start):
-            sheet.refuse(1, "", f"is {what}, not CSV in UTF-8", _SAVE_AS)
-            return None
+    if what := kind_of_file(content):
+        sheet.refuse(1, "", f"is {what}, not CSV in UTF-8", _SAVE_AS)
+        return None
     try:
-        return content.decode("utf-8").removeprefix("\ufeff")
+        text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"holds the byte 0x{content[error.start]:02x}, which is not UTF-8"
         sheet.refuse(line, "", message, _SAVE_AS)
         return None
+    if merge := unfinished_merge(text):
+        line, *why = merge
+        sheet.refuse(line, "", *why)
+        return None
+    return text
 
 
-def _without_sep(text: str) -> tuple[str, str, int]:
+def without_sep(text: str) -> tuple[str, str, int]:
     """Return the delimiter that a first line such as ``sep=;`` names, the rest, and its first line."""
     named = re.match(r"sep=([,;\t])\r?\n", text, re.IGNORECASE)
     return (named[1], text[named.end() :], 2) if named else ("", text, 1)
@@ -139,7 +141,7 @@ def csv_rows(
         refuse(start, f"is not CSV: {error}", remedy)
 
 
-def _is_before_headers(cells: Sequence[str]) -> bool:
+def is_before_headers(cells: Sequence[str]) -> bool:
     """Tell whether a line explains the table: empty, a comment, or the version of a template."""
     first = cells[0].strip() if cells else ""
     return not any(cell.strip() for cell in cells) or first.startswith(("#", "version:"))
@@ -148,7 +150,7 @@ def _is_before_headers(cells: Sequence[str]) -> bool:
 def _delimiter(text: str, kind: str) -> str:
     def known(delimiter: str) -> tuple[int, int, bool]:
         rows = csv_rows(text, delimiter, lambda *_: None)
-        headers = next((cells for _, cells in rows if not _is_before_headers(cells)), [])
+        headers = next((cells for _, cells in rows if not is_before_headers(cells)), [])
         # The header of one column says nothing: its delimiter is the one that no value holds.
         is_one_column = len(headers) == 1 and all(len(cells) < 2 for _, cells in rows)
         return sum(1 for header in headers if _fields_of(kind, header)), len(headers), is_one_column

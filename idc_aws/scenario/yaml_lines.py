@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 import re
 import stat
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 
 from idc_aws.errors import ParametersError, Problem
+from idc_aws.files import kind_of_file, unfinished_merge
 
 # The text of a YAML file and the nodes in it; what cannot be read is refused with its line.
 
@@ -21,7 +21,6 @@ from idc_aws.errors import ParametersError, Problem
 # ends; no scenario has more than a dozen.
 MOST_LEVELS = 100
 TAG = "tag:yaml.org,2002:"
-_OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _MARK = "\ufeff"
 
 # libyaml's parser, where PyYAML was built with it, takes a tenth of the time; values are made alike.
@@ -70,7 +69,12 @@ def text_of(name: str) -> str:
             found = "is not a regular file, and it is read more than once"
             raise refused_yaml(name, None, found, "Save it as a file, and name that.")
         content = Path(name).read_bytes()
-        return content.decode("utf-8").removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+        if kind := kind_of_file(content):
+            raise refused_yaml(name, 1, f"is {kind}, not UTF-8", "Save it as UTF-8.")
+        text = content.decode("utf-8").removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+        if merge := unfinished_merge(text):
+            raise refused_yaml(name, *merge)
+        return text
     except FileNotFoundError as error:
         kind = glob.escape(Path(name).suffix) or ".yaml"
         near = sorted(str(path) for path in Path(name).parent.glob(f"*{kind}") if path.is_file())
@@ -92,8 +96,6 @@ def text_of(name: str) -> str:
 
 
 def _not_utf8(name: str, error: UnicodeDecodeError) -> ParametersError:
-    if encoding := _OTHER_ENCODINGS.get(error.object[:2]):
-        return refused_yaml(name, 1, f"is {encoding}, not UTF-8", "Save it as UTF-8.")
     line = error.object[: error.start].count(b"\n") + 1
     byte = error.object[error.start]
     return refused_yaml(
@@ -131,6 +133,15 @@ _PLAIN_WORDS = {
         "in it in the other kind of quotes.",
     ),
     r"undefined alias": ("a text that begins with * stands for what is not there", "Put it in quotes."),
+    r"expected a single document": (
+        "a second document begins here, below ---",
+        "Put it into this one, or into a file of its own that this one includes.",
+    ),
+    r"unhashable key": ("a list or a group of keys stands where a key belongs", "Write KEY: value."),
+    r"could not determine a constructor": (
+        "a text that begins with ! names a kind of value that a scenario has not",
+        "Put it in quotes, or write the value itself.",
+    ),
     r"unknown escape": ("a backslash in double quotes means nothing here", "Use single quotes."),
 }
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, ValidationEr
 from idc_aws.errors import InvalidValueError, KitError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.reading import refusals_in
-from idc_aws.scenario.tables import csv_rows
+from idc_aws.scenario.tables import DELIMITERS, csv_rows, is_before_headers, without_sep
 from idc_aws.scenario.values import Model, Refusal, TextRule
 from idc_aws.scenario.yaml_lines import (
     Location,
@@ -53,25 +53,29 @@ class JobDefaults(Model):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    notebook: str | None = None
-    scenario: str | None = None
-    values: dict[str, Any] = Field(default_factory=dict, alias="set")
-    after: list[str] = Field(default_factory=list)
-    sandbox: str | None = None
-    teardown: StrictBool = True
+    notebook: str | None = Field(default=None, description="'lesson', a number, several, or a path.")
+    scenario: str | None = Field(default=None, description="The path of the scenario's file.")
+    values: dict[str, Any] = Field(
+        default_factory=dict, alias="set", description="Keys of the scenario, and their values for this job."
+    )
+    after: list[str] = Field(default_factory=list, description="Names of jobs that must have passed first.")
+    sandbox: str | None = Field(default=None, description="'standing', 'own', or the path of a folder.")
+    teardown: StrictBool = Field(default=True, description="Whether the lesson undoes all at its end.")
 
 
 class JobEntry(JobDefaults):
     """One job."""
 
-    name: _JobName
+    name: _JobName = Field(description="The job's name, which names its folder too.")
 
 
 class BatchFile(Model):
     """A table of jobs."""
 
-    defaults: JobDefaults = Field(default_factory=JobDefaults)
-    jobs: list[JobEntry] = Field(min_length=1)
+    defaults: JobDefaults = Field(
+        default_factory=JobDefaults, description="Values for every job that does not set its own."
+    )
+    jobs: list[JobEntry] = Field(min_length=1, description="A job has a name and a notebook at least.")
 
 
 COLUMNS = ("name", "notebook", "scenario", "after", "sandbox", "teardown")
@@ -104,6 +108,8 @@ class JobTable:
 
     def _right(self, data: object, place: Location) -> dict[str, Any]:
         """Return those keys of a job, or of the defaults, that nothing was said against."""
+        if not isinstance(data, dict):
+            return {}
         wrong = self._wrong.get(place, set())
         kept = _without(data, {at[0] for at in wrong if len(at) == 1})
         parts = {key: {at[1] for at in wrong if at[:1] == (key,) and len(at) > 1} for key in ("set", "after")}
@@ -194,6 +200,9 @@ def _read_csv(path: Path) -> YamlFile:
         raise refused_yaml(
             file.name, 1, "the file is empty", "Write a line of headings and a line for each job."
         )
+    while rows and is_before_headers(rows[0][1]):
+        rows.pop(0)
+    rows = [(line, _without_empty_end(cells)) for line, cells in rows]
     line, headings = rows[0]
     headings = [heading.strip() for heading in headings]
     _require_headings(file.name, line, headings)
@@ -212,16 +221,23 @@ def _read_csv(path: Path) -> YamlFile:
     return file
 
 
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """Return cells without those that a spreadsheet adds to the right of a table."""
+    filled = [place for place, cell in enumerate(cells, 1) if cell.strip()]
+    return cells[: filled[-1]] if filled else []
+
+
 def _places(headings: list[str]) -> Iterator[Location]:
     for heading in headings:
         yield (heading,) if heading in COLUMNS else ("set", heading)
 
 
 def _csv_rows(file: YamlFile) -> Iterator[tuple[int, list[str]]]:
-    text = text_of(file.name)
+    named, text, first = without_sep(text_of(file.name))
     # A sheet of some countries is saved with semicolons.
-    delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    return csv_rows(text, delimiter, lambda line, *why: file.keep((), line, *why))
+    headings = next((line for line in text.split("\n") if line.strip() and line[0] != "#"), "")
+    delimiter = named or max(DELIMITERS, key=headings.count)
+    return csv_rows(text, delimiter, lambda line, *why: file.keep((), line, *why), first)
 
 
 def _require_headings(name: str, line: int, headings: list[str]) -> None:

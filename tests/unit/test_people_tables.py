@@ -162,6 +162,19 @@ BAD = [
     ({"users": f"{PEOPLE}\nana,J\xfcrgen,Silva".encode("latin-1")}, ["users.csv:2: holds the byte 0xfc"]),
     ({"users": f'{PEOPLE}\n{ANA}\nbo,"Bo"x,Li\n'}, ["users.csv:3: is not CSV"]),
     ({"users": f'{PEOPLE}\n{ANA}\nbo,"Bo,Li\n'}, ["users.csv:3: is not CSV: unexpected end of data"]),
+    ({"users": f"{PEOPLE}\n{ANA}\n".encode("utf-16-le")}, ["users.csv:1: is UTF-16, not CSV in UTF-8"]),
+    ({"users": b"\xd0\xcf\x11\xe0\xa1"}, ["users.csv:1: is an Excel workbook, not CSV in UTF-8"]),
+    (
+        {"groups": "display_name\n<<<<<<< HEAD\nDevs\n=======\nOps\n>>>>>>> theirs\n"},
+        ["groups.csv:2: has the mark '<<<<<<< HEAD' of a merge that nobody has finished. Keep one of the"],
+    ),
+    (
+        {"users": f"{PEOPLE},phone_number\n{ANA},4.91512E+11\n", "groups": 'display_name\n"4,9E+10"\n'},
+        [
+            "users.csv:2: phone_number: '4.91512E+11' is a number that a spreadsheet has rounded. Format the",
+            "groups.csv:2: display_name: '4,9E+10' is a number",
+        ],
+    ),
     ({"users": f"{PEOPLE}\n{ANA},Lisboa, Portugal\n"}, ["users.csv:2: has 5 cells, and there are 3 headers"]),
     (
         {"users": "Personalnummer,Vorname,Nachname,Kennwort\n7,Ana,Silva,geheim\n"},

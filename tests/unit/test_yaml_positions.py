@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import load_scenario
 from idc_aws.scenario.yaml_lines import SAFE_LOADER, dotted, read_yaml
 
 
@@ -124,15 +125,21 @@ def test_anchors_and_merges_work(write):
         ("a:\n  - b: 1\n   c: 2\n", ":3: is not YAML: this does not fit what is above it"),
         ("a: 'it's'\n", ":1: is not YAML: this does not fit what is above it"),
         ('a: "\\q"\n', ":1: is not YAML: a backslash in double quotes"),
-        ("a: !!python/object/apply:os.system ['true']\n", ":1: is not YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", ":1: is not YAML: a text that begins with ! names"),
+        ("a: 1\n? [b]\n: 2\n", ":2: is not YAML: a list or a group of keys stands where a key belongs"),
         ("a: *nowhere\n", ":1: is not YAML: a text that begins with * stands for what is not there"),
-        ("a: 1\n---\nb: 2\n", ":2: is not YAML"),
+        ("a: 1\n---\nb: 2\n", ":2: is not YAML: a second document begins here, below ---. Put it into"),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> x\n",
+            ":2: has the mark '<<<<<<< HEAD' of a merge",
+        ),
         ("- a\n- b\n", ":1: holds a list, not a mapping"),
         ("just words\n", ":1: holds a single value, not a mapping"),
         (b"a: 1\nb: \xff\n", ":2: is not text in UTF-8: here is the byte 0xff"),
         ("a: 1\n".encode("utf-16"), ":1: is UTF-16, not UTF-8"),
         ("é: 1\nb: \x07\n", ":2: holds the character '\\x07'"),
-        ("a: 1\0".encode("utf-16-le"), ":1: holds the character '\\x00'"),
+        ("a: 1\0".encode("utf-16-le"), ":1: is UTF-16, not UTF-8"),
+        ("a: 1\nb: \0\n", ":2: holds the character '\\x00'"),
         ("a: !!int 09\n", ":1: is not YAML: '09' is not a value for !!int"),
         ("a: 1\nb: !!bool abc\n", ":2: is not YAML: 'abc' is not a value for !!bool"),
         ("a: !!timestamp 2026-99-99\n", ":1: is not YAML: '2026-99-99' is not a value"),
@@ -192,3 +199,34 @@ def test_a_folder_is_no_file_and_the_files_in_it_are_named(tmp_path):
 )
 def test_places_are_written_as_people_do(location, text):
     assert dotted(location) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("1: a\n", ["1"]),
+        ("permission_sets:\n- name: A\n  tags: {2: b}\n", ["permission_sets[0].tags.2"]),
+    ],
+)
+def test_a_key_that_is_no_text_is_said_once(write, content, said):
+    with pytest.raises(ParametersError) as caught:
+        load_scenario(write(content))
+    assert [problem.path for problem in caught.value.problems] == said
+    assert "is not a text for YAML. Put it in quotes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (
+            "users: {a: b}\n",
+            "{'a': 'b'} is a group of keys, not a list. Begin each entry of it with '- '. People",
+        ),
+        ("groups:\n- display_name: [x]\n", "is a list, not a text. Write one text, without brackets, '-' or"),
+        ("groups:\n- [x]\n", "is a list, not a group of keys. Write keys and values below it, without"),
+    ],
+)
+def test_another_shape_than_the_one_that_is_wanted_has_a_remedy(write, content, remedy):
+    with pytest.raises(ParametersError) as caught:
+        load_scenario(write(content))
+    assert remedy in str(caught.value)

@@ -47,6 +47,15 @@ def test_a_csv_with_semicolons_is_read_too(kit, table):
     assert job.overrides == {"region": "eu-west-1"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["sep=;\nname;notebook\na;05\n", "# ours\n\nname\tnotebook\na\t05\n", "name,notebook,,\na,05,,\n,,,\n"],
+)
+def test_a_csv_as_spreadsheets_save_it_is_read_too(kit, table, text):
+    (job,) = load_jobs(table(text, "jobs.csv"), kit)
+    assert ([notebook.name for notebook in job.notebooks], job.overrides) == (["05_a"], {})
+
+
 def test_everything_that_is_wrong_is_said_at_once_with_its_line(kit, table):
     path = table(
         "jobs:\n"
@@ -91,9 +100,14 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
             "not in quotes",
         ),
         ("jobs:\n  - nmae: a\n", "j.yaml", 2, "Did you mean 'name'?"),
-        ("jobs: []\n", "j.yaml", 1, "[] is empty. Write one at least"),
+        ("jobs: []\n", "j.yaml", 1, "[] is empty. Write one at least: A job has a name and a notebook"),
         ("jobs:\n  - name: a b\n", "j.yaml", 2, "a space is not allowed"),
         ("jobs:\n  - name: a\n    notebook: '05'\n    teardown: perhaps\n", "j.yaml", 4, "'perhaps'"),
+        ("jobs:\n  - [a]\n", "j.yaml", 2, "Write keys and values below it, without brackets or '-'."),
+        ("jobs: {a: b}\n", "j.yaml", 1, "not a list. Begin each entry of it with '- '. A job has a name"),
+        ("{defaults: [a], jobs: []}\n", "j.yaml", 1, "defaults: ['a'] is a list, not a group of keys"),
+        ("name,notebook\n<<<<<<< HEAD\na,05\n", "j.csv", 2, "of a merge that nobody has finished"),
+        ("name,notebook\n,05\n", "j.csv", 2, "'name' is missing. Add it: The job's name, which names"),
         ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
         ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "appears twice"),
         ("name,notebook\na,05\nb,05,06\n", "j.csv", 3, "3 cells"),
