@@ -134,7 +134,8 @@ def undo_update(
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
     updated = [name for name in differing_fields(after, before) if name not in derived]
-    ours = [name for name in updated if actual.get(name) == after.get(name)]
+    clean = scrub_values(actual)  # as receipts hold it
+    ours = [name for name in updated if after.get(name) in (actual.get(name), clean.get(name))]
     theirs = [name for name in updated if name not in ours and actual.get(name) != before.get(name)]
     if not ours:
         changed = ", ".join(map(format_field, theirs))

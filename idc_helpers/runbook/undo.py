@@ -13,6 +13,7 @@ from idc_aws.access import whole_assignment_identifier
 from idc_aws.changes import Action, Change, Plan, State, Use, format_uses
 from idc_aws.errors import InvalidValueError, NotFoundError, ReceiptError
 from idc_aws.resource import Resource
+from idc_aws.scrubbing import scrub_values
 from idc_aws.secrets import REMOVED
 from idc_helpers.runbook.comparing import (
     could_come_from,
@@ -190,7 +191,7 @@ class FateFinder:
         """Return why a thing is left alone that is not as its creation left it; None: it is so."""
         wanted = receipt.after or {}
         if receipt.status == "started":
-            if not could_come_from(wanted, actual):
+            if not any(could_come_from(wanted, found) for found in (actual, scrub_values(actual))):
                 words = "is not what the interrupted run was creating: left alone"
                 return _kept(receipt, actual, words, Fate.THEIRS)
             if not self.is_whole:
@@ -278,7 +279,11 @@ def _fate_of_unchanged(change: Change, before: State, after: State) -> Fate:
     found = change.before
     if found is None or all(found.get(name) == before.get(name) for name in after):
         return Fate.GONE
-    keeps = any(keeps_part_of(before.get(name), after[name], found.get(name)) for name in after)
+    keeps = any(
+        keeps_part_of(before.get(name), after[name], state.get(name))
+        for name in after
+        for state in (found, scrub_values(found))
+    )
     return Fate.LEFT if keeps else Fate.THEIRS
 
 

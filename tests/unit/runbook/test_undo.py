@@ -274,3 +274,29 @@ def test_a_secret_in_a_value_enters_no_receipt_and_undo_does_not_restore_its_sta
     assert change.action is Action.UNCHANGED
     assert "set it by hand" in change.reason
     assert resource.states["ana"] == {"note": "nothing"}
+
+
+TOKEN = {"tags": {"token": "team7-of-the-desk"}}
+
+
+@pytest.mark.parametrize("before", [{}, {"tags": {}}])
+def test_what_looks_like_a_secret_and_is_not_in_the_receipt_is_taken_back_all_the_same(book, before):
+    resource = MemoryResource(states={"ana": before})
+    apply(book, resource, {"ana": TOKEN})
+    assert TOKEN["tags"]["token"] not in book.path.read_text("utf-8")
+    (found,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).undoings
+    assert (found.fate, found.change.after["tags"] or {}) == (Fate.UNDO, {})
+
+
+def test_of_what_others_added_to_something_like_a_secret_ours_is_left_and_said(book):
+    resource = MemoryResource(states={"ana": {}})
+    apply(book, resource, {"ana": TOKEN})
+    resource._put("ana", {"tags": {**TOKEN["tags"], "theirs": "1"}})
+    (found,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).undoings
+    assert (found.fate, found.change.writes) == (Fate.LEFT, False)
+
+
+def test_an_interrupted_creation_of_something_like_a_secret_is_taken_back(book):
+    book.start(plan_changes("thing", {"ana": TOKEN}, {}).changes[0], ORIGIN)
+    undo = plan_undo(book.open_receipts(), {"thing": MemoryResource(states={"ana": TOKEN})}, ORIGIN)
+    assert [change.action for change in undo.plan.changes] == [Action.DELETE]
