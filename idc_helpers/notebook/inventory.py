@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -338,7 +339,8 @@ class Existing:
             write_texts(texts)
         named = main.relative_to(base) if main.is_relative_to(base) else main
         return Line(
-            f"Written: {named} ({found}). In a terminal, `idc plan -f {named}` shows what it would change."
+            f"Written: {named} ({found}). In a terminal, `idc plan -f {shlex.quote(str(named))}`"
+            " shows what it would change."
         )
 
     def check(self) -> Table | Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -154,7 +155,7 @@ def import_existing(
     typer.echo(f"{connection}\n{imported}")
     for each in texts:
         typer.echo(f"written: {each}")
-    typer.echo(f"Next: idc plan -f {next(iter(texts))}")
+    typer.echo(f"Next: idc plan -f {shlex.quote(str(next(iter(texts))))}")
     raise typer.Exit(1 if imported.unread else 0)
 
 
@@ -274,7 +275,7 @@ def to_scenario(
             ("account_assignments", "account assignment"),
         )
     )
-    typer.echo(f"{out}: {', '.join(counts)}. See what it would change: idc plan -f {out}")
+    typer.echo(f"{out}: {', '.join(counts)}. See what it would change: idc plan -f {shlex.quote(str(out))}")
 
 
 @table.command()

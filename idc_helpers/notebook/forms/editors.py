@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -109,20 +110,34 @@ def lines_editor(
     )
 
 
-def pairs_editor(value: Any) -> SimpleEditor:
-    """Return an editor of a mapping, ``key = value`` on each line."""
-    area = widgets.Textarea(rows=max(2, min(6, len(value or {}))), placeholder="key = value")
-    return SimpleEditor(
-        area,
-        _pairs,
-        lambda values: "\n".join(f"{key} = {part}" for key, part in (values or {}).items()),
-        value,
-    )
+class PairsEditor(SimpleEditor):
+    """A mapping, ``key = value`` on each line."""
+
+    def __init__(self, value: Any) -> None:
+        area = widgets.Textarea(rows=max(2, min(6, len(value or {}))), placeholder="key = value")
+        super().__init__(
+            area,
+            lambda text: dict(_pairs(text)),
+            lambda values: "\n".join(f"{key} = {part}" for key, part in (values or {}).items()),
+            value,
+        )
+
+    def note(self) -> str:
+        """Return which lines say less than they seem to."""
+        pairs = _pairs(self.inputs[0].value)
+        counts = Counter(key for key, _ in pairs)
+        empty = [f"{key!r} has no value yet. Write key = value." for key, part in pairs if key and not part]
+        twice = [
+            f"{key!r} is there {number} times: the last one counts."
+            for key, number in counts.items()
+            if number > 1
+        ]
+        return " ".join([*empty, *twice])
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(text: str) -> list[tuple[str, str]]:
     parts = (line.partition("=") for line in text.splitlines() if line.strip())
-    return {key.strip(): part.strip() for key, _, part in parts}
+    return [(key.strip(), part.strip()) for key, _, part in parts]
 
 
 def policy_reference_editor(value: Any) -> SimpleEditor:
@@ -336,6 +351,9 @@ def policy_as_text(policy: Any) -> str:
     return json.dumps(policy, indent=2, ensure_ascii=False) if policy else ""
 
 
+_CURLY = re.compile("[\u2018-\u201f]")
+
+
 def policy_state(text: str) -> str:
     """Return the state of a policy in words: valid or where it breaks, and its size against AWS's limit."""
     # Spaces do not count: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
@@ -350,7 +368,8 @@ def policy_state(text: str) -> str:
     except InvalidValueError as error:
         at = error.__cause__
         if isinstance(at, json.JSONDecodeError):
-            return f"✘ No valid JSON yet: line {at.lineno}, column {at.colno}: {at.msg}. {size}."
+            curly = " Its quotes are curly: JSON takes straight ones." if _CURLY.match(text, at.pos) else ""
+            return f"✘ No valid JSON yet: line {at.lineno}, column {at.colno}: {at.msg}.{curly} {size}."
         return f"✘ {error.message}. {error.remedy} {size}."
     refusals = policy_refusals(policy)
     if refusals:
@@ -359,8 +378,10 @@ def policy_state(text: str) -> str:
 
 
 def _in_words(found: list[Refusal], start: str = "") -> str:
+    places = (f"{dotted(one.location)}: " if one.location else "" for one in found)
     return " ".join(
-        f"{start}{dotted(one.location)}: {one.message.rstrip('.')}. {one.remedy}".rstrip() for one in found
+        f"{start}{place}{one.message.rstrip('.')}. {one.remedy}".rstrip()
+        for place, one in zip(places, found, strict=True)
     )
 
 

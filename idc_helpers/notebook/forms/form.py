@@ -15,12 +15,12 @@ from idc_helpers.notebook.forms.editors import (
     ABSENT,
     ChoiceEditor,
     Editor,
+    PairsEditor,
     PolicyEditor,
     PolicyNamesEditor,
     RelayStateEditor,
     SeveralEditor,
     lines_editor,
-    pairs_editor,
     policy_reference_editor,
     read_reference,
     short_policy,
@@ -151,7 +151,7 @@ def _of_type(name: str, kind: Any, info: FieldInfo, value: Any) -> Editor:
             return SeveralEditor(_literal(name, item), value)
         return lines_editor(value, read_reference, write_reference) if is_model(item) else lines_editor(value)
     if origin is dict:
-        return pairs_editor(value) if unwrapped(get_args(kind)[1]) is str else PolicyEditor(value)
+        return PairsEditor(value) if unwrapped(get_args(kind)[1]) is str else PolicyEditor(value)
     return policy_reference_editor(value) if is_model(kind) else text_editor(value)
 
 

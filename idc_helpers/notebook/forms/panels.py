@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -53,18 +54,18 @@ class SavePanel:
             widget.disabled = disabled
 
     def _save(self) -> Any:
-        typed = self._path.value.strip()
         if problems := describe_problems(self._values):
             self._screen.say(f"✘ {problems}")
             return
         try:
-            saved = self._values.save(typed, update=self._update.value)
+            saved = self._values.save(self._path.value.strip(), update=self._update.value)
         except KitError as error:
             self._screen.say(f"✘ {error}")
             return
+        quoted = shlex.quote(str(saved))
         self._screen.say(
             f"✔ Saved to {saved}, with this form's values and the rest of the scenario.\n"
-            f"Check it with: idc parameters check {saved}\nRun it with: idc run --parameters {saved}"
+            f"Check it with: idc parameters check {quoted}\nRun it with: idc run --parameters {quoted}"
         )
 
 

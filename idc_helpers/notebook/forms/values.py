@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from idc_aws.errors import ParametersError, Problem
+from idc_aws.errors import InvalidValueError, ParametersError, Problem
 from idc_aws.identifiers import describe_length
 from idc_aws.project import find_scenario, work_folder
 from idc_aws.scenario.policies import CustomerManagedPolicy
@@ -125,6 +125,8 @@ class FormValues:
         """Write the form's values to a scenario file and return its path, relative to the work folder."""
         if self.step.problems:
             raise ParametersError(self.step.problems)
+        if not path:
+            raise InvalidValueError("no file is named", remedy="Write a name that ends in '.yaml'.")
         work = work_folder().resolve()
         target = (work / path).resolve()
         source = self.step.context.scenario_file or find_scenario()

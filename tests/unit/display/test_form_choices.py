@@ -175,6 +175,10 @@ def test_a_policy_tells_line_and_column_and_its_room():
     assert policy_state(json.dumps(policy, indent=4)).startswith(f"✔ Valid policy. {characters} of 10,240 ")
     filled = json.dumps({"Statement": "x" * MOST_POLICY_CHARACTERS})
     assert ": 16 too many" in policy_state(filled)
+    assert policy_state("{\u201cVersion\u201d: 1}").startswith("✘ No valid JSON yet: line 1, column 2: ")
+    assert "Its quotes are curly: JSON takes straight ones." in policy_state("{\u201cVersion\u201d: 1}")
+    assert "curly" not in policy_state(broken)
+    assert policy_state('{"Version": "2012-10-17"}').startswith("✘ a policy document needs a Statement")
     assert policy_state('{"Statement": [], "Statement": []}').startswith("✘ ")
     misspelt = json.dumps({"Statement": {"Effect": "Allow", "Actions": "s3:Get*", "Resource": "*"}})
     assert "Statement.Actions: unknown key 'Actions' in a statement. Did you mean 'Action'?" in policy_state(

@@ -2,6 +2,7 @@ import asyncio
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from patience import PATIENCE_S
@@ -576,6 +577,29 @@ def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(co
     find(panel, "Save").click()
     assert "Others" in target.read_text("utf-8")
     assert "✘ No. 1: Group name is missing." in texts(panel)
+
+
+def test_what_is_saved_is_named_so_that_a_shell_takes_it_and_no_name_is_refused(context, tmp_path):
+    source, target = tmp_path / "source.yaml", tmp_path / "my <own>.yaml"
+    source.write_text("groups:\n  - display_name: Auditors\n", "utf-8")
+    panel = NotebookStep(replace(context, scenario_file=source), "groups").take()
+    type_in(panel, "Scenario file", "  ")
+    find(panel, "Save").click()
+    assert "✘ no file is named" in texts(panel)
+    type_in(panel, "Scenario file", str(target))
+    find(panel, "Save").click()
+    assert target.exists()
+    assert f"idc run --parameters '{target}'" in unescape(texts(panel))
+
+
+def test_a_pair_without_a_value_and_a_key_that_is_there_twice_are_told(panel, step):
+    type_in(panel, "Tags", "Team Security\nPurpose = a\nPurpose = b")
+    said = unescape(texts(panel))
+    assert "'Team Security' has no value yet. Write key = value." in said
+    assert "'Purpose' is there 2 times: the last one counts." in said
+    type_in(panel, "Tags", "Team = Security")
+    assert "Tags of the permission set" in texts(panel)
+    assert "has no value yet" not in texts(panel)
 
 
 def test_another_length_starts_from_the_one_before(panel):
