@@ -20,6 +20,7 @@ from idc_aws.desired import Desired
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
 from idc_aws.files import write_explained
 from idc_aws.identifiers import counted, first_of
+from idc_aws.identity_store import find_principal_ids
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import validate_scenario
@@ -272,13 +273,33 @@ def _ready(plan: LessonPlan, context: RunContext) -> list[PlannedChange]:
                     changed.append(f"{plan.name_accounts(name_of(each.change))}: {difference}")
                 else:
                     ready.append(each)
+    changed += _gone(plan, ready, context.connection)
     if changed:
         raise ApplyRefusedError(
-            f"{counted(len(changed), 'thing')} that the plan changes differ from what it shows "
+            f"{counted(len(changed), 'thing')} that the plan changes or needs differ from what it shows "
             f"(when planned → now):\n{_listed(changed)}",
             remedy="Nothing was written. Make a new plan with `idc plan --out FILE`, and read it.",
         )
     return ready
+
+
+def _gone(plan: LessonPlan, ready: Sequence[PlannedChange], connection: Connection) -> list[str]:
+    """Return what is no longer there of the users and groups that get something, and are not the plan's own.
+
+    Otherwise the first that is missed would end the writing in the middle.
+    """
+    written = {thing_of(each.change) for each in plan.changes if each.change.writes}
+    needed: set[tuple[str, str]] = set()
+    for each in ready:
+        if each.change.action is not Action.CREATE:
+            continue
+        if each.change.kind == "group_membership":
+            needed |= {("USER", str(each.wanted["user_name"])), ("GROUP", str(each.wanted["group"]))}
+        elif each.change.kind == "account_assignment":
+            needed.add((str(each.wanted["principal_type"]), str(each.wanted["principal_name"])))
+    needed = {(kind, name) for kind, name in needed if (kind.lower(), name) not in written}
+    gone = sorted(needed - find_principal_ids(connection, sorted(needed)).keys()) if needed else []
+    return [f"{kind.lower()} {name}: was there → is gone" for kind, name in gone]
 
 
 def _difference(planned: PlannedChange, now: State | None, resource: Resource) -> str:

@@ -184,6 +184,23 @@ def test_what_others_changed_meanwhile_is_shown_field_by_field_and_nothing_is_wr
     assert find_principal_id(desk.connection, "GROUP", f"{name} 2") is None
 
 
+def test_who_is_to_get_something_and_is_gone_by_now_is_named_before_anything_is_written(desk):
+    desk.plan(wish("Lost"))
+    desk.apply()
+    more = wish("Lost", groups=[{"display_name": "Lost"}, {"display_name": "Lost 2"}])
+    more["users"][0]["groups"] = ["Lost", "Lost 2"]
+    more["account_assignments"][0]["accounts"] = ["Development", "Production"]
+    assert desk.plan(more).exit_code == 2
+    store = {"IdentityStoreId": desk.connection.instance.identity_store_id}
+    client = desk.connection.client("identitystore")
+    client.delete_user(**store, UserId=find_principal_id(desk.connection, "USER", "Lost"))
+    refused = desk.apply()
+    assert isinstance(refused.exception, ApplyRefusedError)
+    assert "- user Lost: was there → is gone" in str(refused.exception)
+    assert str(refused.exception).count("\n- ") == 1
+    assert find_principal_id(desk.connection, "GROUP", "Lost 2") is None
+
+
 def test_a_thing_that_exists_by_now_is_not_taken_for_the_plans_own(desk):
     desk.plan(wish("Taken"))
     store = {"IdentityStoreId": desk.connection.instance.identity_store_id}
