@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -116,7 +117,7 @@ def _condition_values(entries: Iterable[tuple[Location, Any]]) -> Iterator[Refus
     for place, entry in entries:
         if isinstance(entry, str):
             yield from text_refusals(entry, place, "a condition value")
-        elif not isinstance(entry, bool | int | float):
+        elif not isinstance(entry, bool | int | float) or entry in (math.inf, -math.inf):  # not in JSON
             message = f"{shortened(entry)} is not a condition value"
             yield Refusal(place, message, "Write a text, a number, or true or false.", entry)
 

@@ -32,6 +32,15 @@ def test_what_the_grammar_allows_is_taken(document):
     assert made.permission_sets[0].inline_policy == document
 
 
+def test_a_number_in_json_that_is_too_large_for_any_is_refused():
+    text = json.dumps(policy(Condition={"NumericLessThan": {"s3:max-keys": 654321}})).replace(
+        "654321", "1e999"
+    )
+    found = refused({"permission_sets": [{"name": "A", "inline_policy": text}]})
+    assert [said for said in found.values() if "is not a condition value" in said]
+    assert policy_refusals(policy(Condition={"NumericLessThan": {"s3:max-keys": 10**400}})) == []
+
+
 def test_everything_is_said_at_once():
     document = policy(Action=["ec2::x", "y"], Resource="z", Sid="a b", Effect="allow")
     assert [dotted(found.location) for found in policy_refusals(document)] == [
