@@ -182,7 +182,7 @@ class _ForkedCommand:
             self._connection.settimeout(timeout)
             try:
                 said = self._connection.recv(_MOST_BYTES)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):  # the latter where nothing is waited for
                 raise subprocess.TimeoutExpired([*self._words], timeout or 0) from None
             except OSError:
                 said = b""

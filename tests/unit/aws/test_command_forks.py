@@ -348,3 +348,13 @@ def test_what_a_command_says_is_on_no_disk(cli, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     said = ran(cli, "import os; print(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))")
     assert said.stdout.split() == ["/memfd:said", "(deleted)"] * 2
+
+
+def test_a_command_that_is_only_asked_whether_it_has_ended_goes_on():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = commands._ForkedCommand(["aws"], ours)
+        with pytest.raises(subprocess.TimeoutExpired):
+            command.wait(0)
+        theirs.send(b"3")
+        assert command.wait(0) == 3
