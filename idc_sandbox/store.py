@@ -376,9 +376,10 @@ class _EventFile:
     def clear(self) -> None:
         """Forget all rows: the state has them. Writes."""
         if self._size:
-            os.ftruncate(self._file, 0)
-            self._size = self._taken = 0
-            self.rows = []
+            self.rows, self._taken = [], 0
+            with suppress(OSError):  # the state is kept: what stays in the file is known by its numbers
+                os.ftruncate(self._file, 0)
+                self._size = 0
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -171,3 +172,22 @@ def test_who_goes_back_leaves_the_reads_of_the_abandoned_time_behind(tmp_path):
     client.restart()
     assert len(client.trail_texts()) == 2
     client.store.close()
+
+
+def test_a_file_of_events_that_cannot_be_emptied_stops_nothing_and_brings_no_event_twice(
+    gateway_client, monkeypatch
+):
+    gateway_client.client("sso-admin").list_instances()
+
+    def fail(*_arguments):
+        raise OSError(errno.EIO, "it cannot be")
+
+    with monkeypatch.context() as during:
+        during.setattr(os, "ftruncate", fail)
+        gateway_client.client("iam").create_user(UserName="ana")
+        gateway_client.client("sso-admin").list_instances()
+        gateway_client.client("iam").create_user(UserName="bea")
+    gateway_client.restart()
+    gateway_client.client("iam").create_user(UserName="cem")
+    names = [json.loads(text)["eventName"] for text in gateway_client.trail_texts()]
+    assert names == ["ListInstances", "CreateUser"] * 2 + ["CreateUser"]
