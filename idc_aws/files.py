@@ -71,7 +71,7 @@ def write_whole(path: Path, text: str, errors: str = "strict") -> None:
 
 
 def write_explained(
-    path: Path, text: str, remedy: str = "Name a file in a folder that you may write."
+    path: Path, text: str, remedy: str = "Name a file in a folder that you may write and that has room."
 ) -> None:
     """Write a text file whole, and its folder where there is none; says in words why it cannot be.
 

@@ -16,13 +16,17 @@ from urllib.parse import quote
 
 from idc_aws.connection import connect
 from idc_aws.errors import InvalidValueError, KitError
+from idc_aws.files import require_apart
 from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
+from idc_aws.scenario.reading import scenario_files
 from idc_aws.scrubbing import masking
 from idc_runner.batch.checking import load_jobs
 from idc_runner.batch.cluster import ClusterWorkers, cluster_client, hosts_of
 from idc_runner.batch.folder import (
     JOURNAL,
+    LOCK,
     PACING,
+    REPORTS,
     BucketStore,
     Journal,
     own_batch_folder,
@@ -136,6 +140,9 @@ def run_batch(request: BatchRequest, stream: TextIO, engine: Engine | None = Non
     """
     overrides = {"mode": request.mode} if request.mode else {}
     jobs = load_jobs(request.table, request.project, overrides, work=request.work)
+    scenarios = {job.scenario_file for job in jobs}
+    read = [request.table, *(file for scenario in scenarios for file in scenario_files(scenario))]
+    require_apart((request.folder / name for name in (*REPORTS, JOURNAL, LOCK)), read)
     edited = _edited(request, jobs)
     with ExitStack() as stack:
         stack.enter_context(signals_as_exceptions())

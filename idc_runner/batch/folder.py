@@ -19,6 +19,7 @@ from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, changed_input
 
 LOCK, JOURNAL, JOBS, PACING = "batch.lock", "journal.jsonl", "jobs", ".pacing"
 MARKER = "result.json"
+REPORTS = ("batch.json", "index.html")
 _UNDO_NEEDS = ("receipts.jsonl", "attestations.jsonl")
 _STAYS_HERE = "sandbox"  # a sandbox's state: keys of no worth elsewhere, and a database that may be in use
 # What a new attempt of a job starts without. Receipts and attestations stay: undo goes by them.
@@ -210,7 +211,7 @@ class BucketStore:
 
     def put_reports(self, batch: Path) -> str:
         """Store the reports over all jobs, and the journal; return the address of the page."""
-        for name in (JOURNAL, "batch.json", "index.html"):
+        for name in (JOURNAL, *REPORTS):
             self._folder.put_file(batch / name, name)
         return self._folder.address("index.html")
 

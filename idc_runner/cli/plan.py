@@ -166,6 +166,8 @@ def drift(
 
     request = _request(parameters, only, target, runs)
     require_apart([page], _scenario_files(request))
+    if runs is not None and not runs.is_dir():
+        typer.echo(f"warning: there is no folder {str(runs)!r}, so no receipts are read", err=True)
     with one_look(is_whole=True):
         lesson = read_lesson(request)
         found = find_drift(lesson, request.runs_folder, is_complete=complete)

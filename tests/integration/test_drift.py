@@ -125,6 +125,13 @@ def test_what_is_not_in_the_scenario_is_drift_only_of_a_complete_one(desk):
 def test_without_receipts_it_says_so(desk, changed_outside, tmp_path):
     found = desk.drift("--runs", tmp_path)
     assert "permission set Ours: no receipt names it" in found.output
+    assert "warning" not in found.output
+
+
+def test_a_folder_of_runs_that_is_not_there_is_named(desk, changed_outside, tmp_path):
+    found = desk.drift("--runs", tmp_path / "rums")
+    assert "rums', so no receipts are read" in found.stderr
+    assert found.exit_code == 2
 
 
 def test_what_may_not_be_listed_is_named_and_no_clean_bill(desk, monkeypatch):

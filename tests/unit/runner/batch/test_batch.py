@@ -54,6 +54,18 @@ def test_each_job_is_a_run_in_a_folder_of_its_own_and_the_batch_has_both_reports
     assert "5 of 5 jobs passed" in run.told
 
 
+def test_a_batch_is_not_written_over_its_own_table_nor_a_scenario(run, table, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    ours = {"batch.json": FIVE, "index.html": "target: sandbox\n"}
+    for name, text in ours.items():
+        (out / name).write_text(text, "utf-8")
+    for path in (out / "batch.json", table("jobs: [{name: a, notebook: '05', scenario: out/index.html}]\n")):
+        with pytest.raises(InvalidValueError, match=r"cannot be written: .* the same file"):
+            run(path)
+    assert {path.name: path.read_text("utf-8") for path in out.iterdir()} == ours
+
+
 def test_workers_work_side_by_side_and_never_more_than_asked_for(run, table, engine):
     together = threading.Barrier(3, timeout=PATIENCE_S)
     six = FIVE + "  - {name: j5}\n"
