@@ -111,7 +111,7 @@ class SandboxError(TargetError):
         return cls(
             f"the sandbox at {endpoint_url} stopped answering ({type(error).__name__})",
             remedy="Connect again, which starts it: in a notebook run the second cell, then this one. "
-            "Completed work is kept, unless `idc sandbox reset` ended it.",
+            "Completed work is kept, unless somebody has reset the sandbox.",
         )
 
 

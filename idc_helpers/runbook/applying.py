@@ -147,7 +147,7 @@ def _told_what_is_done(outcome: Outcome) -> Iterator[None]:
             are = "is" if made == 1 else "are"
             words = (
                 f"{made} of {len(outcome.plan.writes)} changes {are} done, with receipts: "
-                "apply again to make the rest."
+                "review and apply again to make the rest."
             )
             error.remedy = "\n".join(filter(None, (error.remedy, words)))
         raise

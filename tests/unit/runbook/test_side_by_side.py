@@ -195,7 +195,7 @@ def test_an_apply_that_stops_half_way_says_what_is_done_and_a_rehearsal_does_not
         apply()
     done = Counter(apply.statuses.values())["done"]
     assert raised.value.remedy.splitlines()[-1] == (
-        f"{done} of 40 changes are done, with receipts: apply again to make the rest."
+        f"{done} of 40 changes are done, with receipts: review and apply again to make the rest."
     )
     book = ReceiptBook(tmp_path / "none.jsonl")
     rehearsed = Applier({"user": Users(connection)}, book, ORIGIN, is_rehearsal=True)
