@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AmbiguousError, NotFoundError
 from idc_aws.groups import Groups, membership_key
-from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
+from idc_aws.identifiers import did_you_mean, format_duration, managed_policy_arn, parse_duration
 from idc_aws.organization import (
     SERVICE_PRINCIPAL,
     Account,
@@ -127,10 +128,24 @@ def _missing(
     there = kind(connection).identifiers(sorted(set(others.values())))
     what = kind.kind.replace("_", " ")
     return [
-        Refusal(location, f"there is no {what} {name!r} on the target", _NOT_THERE[kind.kind], name)
+        Refusal(
+            location,
+            f"there is no {what} {name!r} on the target",
+            f"{_nearest(name, listed[kind.kind])} {_NOT_THERE[kind.kind]}".lstrip(),
+            name,
+        )
         for location, name in others.items()
         if name not in there
     ]
+
+
+def _nearest(name: str, listed: Collection[str]) -> str:
+    """Return a sentence on the listed name that is probably meant, or nothing."""
+    stored = unicodedata.normalize("NFC", name)
+    if any(unicodedata.normalize("NFC", one) == stored for one in listed):
+        how = "looks the same, and differs in how accents are stored: copy that one"
+        return f"The scenario has a name that {how}."
+    return did_you_mean(name, listed)
 
 
 class WantInAccounts(Want):

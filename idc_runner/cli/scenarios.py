@@ -300,7 +300,7 @@ def from_scenario(
     if not force:
         require_free((folder / f"{kind}.csv" for kind in tables), _FORCE)
     for path, rows in zip(write_tables(tables, folder, _SEPARATORS[separator]), tables.values(), strict=True):
-        typer.echo(f"{path}: {len(rows) - 1} rows")
+        typer.echo(f"{path}: {counted(len(rows) - 1, 'row')}")
     if not tables:
         typer.echo(f"{scenario} has no users, groups or account assignments.")
 

@@ -77,6 +77,24 @@ def test_people_who_are_missing_are_all_named_with_their_lines_before_anything_i
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_name_that_is_nearly_one_of_the_scenarios_is_told_of(
+    connection, sandbox_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("IDC_SANDBOX_STATE", str(sandbox_folder))
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "groups:\n  - display_name: E\u0301quipe\n  - display_name: Platform people\n"
+        "users:\n  - {user_name: new, given_name: N, family_name: W,\n"
+        "     groups: [\u00c9quipe, Platfrom people]}\n",
+        "utf-8",
+    )
+    with pytest.raises(ParametersError) as caught:
+        step(connection, "users", load_scenario(file), tmp_path, file).plan()
+    accent, typo = caught.value.problems
+    assert accent.remedy.startswith("The scenario has a name that looks the same, and differs in how accents")
+    assert typo.remedy.startswith("Did you mean 'Platform people'? Correct the name, have the group")
+
+
 def test_what_scim_owns_is_left_alone_and_the_plan_says_so(connection, eve, tmp_path):
     data = {
         "identity_source": {"type": "external_identity_provider", "provisioning_method": "scim"},
