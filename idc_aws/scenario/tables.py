@@ -100,7 +100,8 @@ def _text(sheet: Sheet, path: Path) -> str | None:
     try:
         content = path.read_bytes()
     except OSError as error:
-        found = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        found = "it is a folder" if isinstance(error, IsADirectoryError) else error.strerror
+        found = "there is no such file" if isinstance(error, FileNotFoundError) else found
         sheet.refuse(1, "", f"cannot be read: {found}", "Name a CSV file.")
         return None
     if what := kind_of_file(content):

@@ -46,7 +46,7 @@ def test_a_scenario_is_printed_and_what_columns_were_taken_for_is_said_beside_it
         ([], "no table is named"),
         (["."], "'.' holds none of users.csv, groups.csv"),
         (["--users", "nowhere.csv"], "nowhere.csv:1: cannot be read: there is no such file"),
-        (["--users", "."], "cannot be read: Is a directory"),
+        (["--users", "."], "cannot be read: it is a folder"),
         (["--users", "nowhere.csv", "--map", "Mail"], "'Mail' is not HEADER=FIELD"),
     ],
 )
