@@ -243,12 +243,13 @@ class Execution:
         for number, notebook in enumerate(notebooks, start=1):
             self.current = notebook.name
             self.progress.notebook_started(notebook.name, number, len(notebooks))
-            if self._signs_in(notebook):
-                meanwhile.wait_for_preparation()
-            elif any(map(self._signs_in, notebooks[number:][:_SOON])):
+            if not self._signs_in(notebook) and any(map(self._signs_in, notebooks[number:][:_SOON])):
                 meanwhile.prepare(self._prepare_sign_in)
-            following = self._order(notebooks[number]) if number < len(notebooks) else None
-            if following is not None:
+            following = None
+            if number < len(notebooks):
+                if self._signs_in(notebooks[number]):
+                    meanwhile.wait_for_preparation()  # its order, made here, says what was prepared
+                following = self._order(notebooks[number])
                 self.engine.begin(following)
             result = self._execute(order)
             self.results.append(result)
@@ -377,7 +378,7 @@ class Execution:
         return "\n".join(lines)
 
 
-_SOON = 3  # notebooks
+_SOON = 4  # notebooks
 _AGAIN_S = 0.2
 
 
