@@ -211,7 +211,8 @@ def test_a_process_for_the_aws_cli_that_begins_after_the_last_notebook_ends_at_o
         return Forks(*asked)
 
     monkeypatch.setattr("idc_runner.execution.CommandForks", begin_late)
-    write_notebook(project / "notebooks", "09_b", *tell("09_b", PASSES))
+    for name in ("08_a", "09_b"):  # the run fails at the first, where nobody waits yet for what it prepares
+        write_notebook(project / "notebooks", name, *tell(name, PASSES))
     write_notebook_that_signs_in(project)
     outcome = start(RunRequest(project), engine=FailingEngine(RuntimeError("oh"))).carry_out()
     assert (outcome.summary.passed, forks) == (False, [])
