@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -82,13 +82,10 @@ class Applier:
     ) -> Outcome:
         """Write the plan's changes in order; an empty plan calls nothing that writes."""
         outcome = Outcome(plan)
-        if self.is_rehearsal:
+        if plan.writes and not self.is_rehearsal:
+            end_look()  # what is looked at before a write is looked at now
+        with nullcontext() if self.is_rehearsal else _told_what_is_done(outcome):
             obstacles = self._write(outcome, progress, undoes, goes_on=goes_on)
-        else:
-            if plan.writes:
-                end_look()  # what is looked at before a write is looked at now
-            with _told_what_is_done(outcome):
-                obstacles = self._write(outcome, progress, undoes, goes_on=goes_on)
         if obstacles:
             raise _obstacles_left(obstacles)
         # What is made at the same time ends in any order; people read the plan's.
