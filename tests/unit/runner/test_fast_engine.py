@@ -333,14 +333,18 @@ def begin(engine, folder):
     """Return an order that the engine has begun, and the process that waits for it."""
     values = {"parameters": {"mode": "apply"}, "environment": {"SOME_VALUE": "a"}}
     order = order_of(folder, "05_x", SAYS_PID, **values)
-    children = Path(f"/proc/{engine._process.pid}/task/{engine._process.pid}/children")
-    # What tests before this one have begun is forked, and what they had no use for has ended.
-    until(lambda: len(children.read_text().split()) == len(engine._begun))
-    before = set(children.read_text().split())
     engine.begin(order)
-    until(lambda: set(children.read_text().split()) - before)
-    (pid,) = set(children.read_text().split()) - before
-    return order, int(pid)
+    given = os.fstat(engine._begun[-1][0]._files[0])
+    return order, until(lambda: fork_with(engine._process.pid, given))
+
+
+def fork_with(parent, given):
+    """Return the fork that has a file: others, of tests before, may come and go at the same time."""
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if any(os.path.samestat(file.stat(), given) for file in Path(f"/proc/{pid}/fd").iterdir()):
+                return int(pid)
+    return None
 
 
 def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, folder):
